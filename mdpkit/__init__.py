@@ -1,0 +1,2 @@
+"""mdpkit."""
+from mdpkit.mdp import MDP

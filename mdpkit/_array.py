@@ -1,0 +1,94 @@
+"""What kind of numbers are these? The only file that knows array libraries, and the rounding of a row.
+
+The references of this package run on NumPy, CuPy and JAX arrays and on NumPy object arrays of exact
+rationals; everything here is asked of the arrays themselves, never of a global switch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+EPS = 2.0**-52
+"""Spacing of float64 at 1. One rounding errs by at most half of it; `.exact()` reads within it."""
+
+TINY = 2.0**-1022
+"""Smallest normal float64: what a product that underflows can lose."""
+
+
+def kind(*arrays: Any) -> str:
+    """Return "exact", "jax", "cupy" or "numpy": the richest home among the arrays."""
+    homes = {_home(x) for x in arrays if x is not None}
+    for home in ("exact", "jax", "cupy"):
+        if home in homes:
+            return home
+    return "numpy"
+
+
+def _home(x: Any) -> str:
+    top = type(x).__module__.partition(".")[0]
+    if top in ("jax", "jaxlib"):
+        return "jax"
+    if top == "cupy":
+        return "cupy"
+    return "exact" if getattr(x, "dtype", None) == np.dtype(object) else "numpy"
+
+
+def namespace(*arrays: Any) -> Any:
+    """Return the array-API namespace the arrays live in (NumPy for exact object arrays)."""
+    home = kind(*arrays)
+    if home == "jax":
+        import jax.numpy as jnp
+
+        return jnp
+    if home == "cupy":
+        import array_api_compat.cupy as cp  # pyright: ignore[reportMissingImports]
+
+        return cp
+    return np
+
+
+def sup(x: Any) -> Any:
+    """Return ‖x‖∞, 0 for an empty array; exact on exact arrays."""
+    if x.size == 0:
+        return 0
+    return abs(x).max()
+
+
+def row_rounding(n: Any, size: float) -> Any:
+    """Bound |computed − true| of a row Σ_t p_t v_t with n terms, Σ_t p_t ≤ 1 and |v| ≤ size.
+
+        (n + 4)·u·size      the dot product, its discount and the sum with r   (Higham 2002, §3.1)
+        n·2⁻⁵²·size         each probability may be read up to 2⁻⁵² away (`MDP.exact`)
+
+    It holds in every order of summation, with or without fused multiply-adds, hence for every twin.
+    """
+    return (2.0 * n + 4.0) * EPS * size + n * TINY
+
+
+def as_float(x: Any, name: str) -> np.ndarray:
+    """Return x as a float64 array without copying where none is needed.
+
+    Integers, booleans, float32 and foreign byte orders are cast; masked arrays with a masked entry,
+    complex numbers, text and objects raise TypeError.
+    """
+    if isinstance(x, np.ma.MaskedArray):
+        if np.ma.getmaskarray(x).any():
+            raise TypeError(f"{name} is a masked array with masked entries. Pass mask= for missing actions.")
+        x = x.data
+    array = np.asarray(x)
+    if type(array) is not np.ndarray:
+        array = array.view(np.ndarray)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{name} has dtype {array.dtype}; real numbers are needed (exact rationals: MDP.exact())."
+        )
+    return array.astype(np.float64, copy=False)
+
+
+def read_only(x: np.ndarray) -> np.ndarray:
+    """Return a read-only view of x; x itself is left as it was."""
+    view = x.view()
+    view.flags.writeable = False
+    return view

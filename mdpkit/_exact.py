@@ -1,0 +1,108 @@
+"""Exact rationals: reading a float as the fraction its author meant, and models made of fractions.
+
+Arrays of exact numbers are NumPy object arrays of flint's `fmpq` (13× faster than `Fraction`).
+A float is read as the simplest fraction within 2⁻⁵² of it: 0.333…37 is 1/3, 0.99 is 99/100.
+Source: the Stern–Brocot tree; Graham, Knuth & Patashnik (1994), §4.5.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+RADIUS = Fraction(1, 2**52)
+AT_ITS_WORD = 2.0**-40
+"""Entries below this are taken as the floats they are: within 2⁻⁵² they might be read as 0."""
+
+
+def _flint() -> Any:
+    try:
+        import flint
+    except ImportError:
+        raise ImportError(
+            'exact rationals need python-flint: pip install "mdpkit[exact]"'
+        ) from None
+    return flint
+
+
+def rational(x: Any) -> Any:
+    """Return x as an exact `fmpq`: an int, a Fraction, "p/q", or a float at its word."""
+    fmpq = _flint().fmpq
+    if isinstance(x, fmpq):
+        return x
+    x = Fraction(x) if not isinstance(x, np.generic) else Fraction(x.item())
+    return fmpq(x.numerator, x.denominator)
+
+
+def fraction(x: Any) -> Fraction:
+    """Return an exact number as a `Fraction`, for printing and for certificates."""
+    if isinstance(x, Fraction | int | float | np.number):
+        return Fraction(x.item() if isinstance(x, np.number) else x)
+    return Fraction(int(x.p), int(x.q))
+
+
+def simplest(x: float, radius: Fraction | None = None) -> Fraction:
+    """Return the fraction of smallest denominator within `radius` of x (2⁻⁵²·max(1, |x|) if None)."""
+    value = Fraction(x)
+    if value < 0:
+        return -simplest(-x, radius)
+    if 0 < value < AT_ITS_WORD:
+        return value
+    radius = max(RADIUS, value * RADIUS) if radius is None else radius
+    return _simplest_between(value - radius, value + radius) if value > radius else Fraction(0)
+
+
+def _simplest_between(low: Fraction, high: Fraction) -> Fraction:
+    """Continued fractions of low and high agree on a prefix; the simplest between follows it."""
+    p0, q0, p1, q1 = 0, 1, 1, 0
+    while True:
+        whole = low.numerator // low.denominator
+        if whole == low or whole + 1 <= high:
+            last = whole if whole == low else whole + 1
+            return Fraction(last * p1 + p0, last * q1 + q0)
+        p0, q0, p1, q1 = p1, q1, whole * p1 + p0, whole * q1 + q0
+        low, high = 1 / (high - whole), 1 / (low - whole)
+
+
+def exact_array(x: np.ndarray, *, dyadic: bool = False) -> np.ndarray:
+    """Return x as an object array of `fmpq`, each distinct float read once."""
+    if x.dtype == np.dtype(object):
+        return np.vectorize(rational, otypes=[object])(x) if x.size else x
+    distinct, index = np.unique(x, return_inverse=True)
+    read = [rational(float(value) if dyadic else simplest(float(value))) for value in distinct]
+    table = np.empty(len(read), dtype=object)
+    table[:] = read
+    return table[index.reshape(x.shape)]
+
+
+def exact_rows(
+    values: np.ndarray, row_ptr: np.ndarray, stop: np.ndarray | None, *, dyadic: bool
+) -> tuple[np.ndarray, np.ndarray | None, list[int]]:
+    """Read rows so that each sums to exactly 1 with its stop.
+
+    A row whose simplest fractions do not sum to 1 is taken dyadic, its defect put on its largest entry.
+    Returns the values, the stops, and the rows that were taken dyadic although not asked to be.
+    """
+    one = rational(1)
+    exact = exact_array(values, dyadic=dyadic)
+    ends = exact_array(stop, dyadic=dyadic) if stop is not None else None
+    changed = []
+    for row in range(row_ptr.size - 1):
+        entries = slice(row_ptr[row], row_ptr[row + 1])
+        end = ends[row] if ends is not None else 0
+        if sum(exact[entries], start=rational(0)) + end == one:
+            continue
+        exact[entries] = [rational(float(x)) for x in values[entries]]
+        if ends is not None and stop is not None:
+            end = ends[row] = rational(float(stop[row]))
+        defect = one - sum(exact[entries], start=rational(0)) - end
+        if entries.stop > entries.start and (ends is None or max(exact[entries]) >= end):
+            largest = entries.start + int(np.argmax(values[entries]))
+            exact[largest] += defect
+        elif ends is not None:
+            ends[row] = end + defect
+        if not dyadic:
+            changed.append(row)
+    return exact, ends, changed

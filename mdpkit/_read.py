@@ -1,0 +1,277 @@
+"""From the arrays a user has to the arrays a model keeps; the model itself is in mdp.py."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from mdpkit._array import as_float, read_only
+from mdpkit._rows import CSR, Rows, is_sparse, read_csr
+from mdpkit.errors import ModelError
+
+LARGEST_VALUE = 1e300
+"""Values beyond this overflow in the bounds; max|r|/(1−γ) is held against it before any work."""
+
+
+def read_gamma(gamma: Any) -> Any:
+    """Return the discount, in [0, 1]; exact rationals stay as they are."""
+    if isinstance(gamma, bool | np.bool_ | str | bytes | complex) or gamma is None:
+        raise TypeError(f"gamma must be a number in [0, 1], not {gamma!r}.")
+    if not isinstance(gamma, numbers.Real) and not hasattr(gamma, "p"):  # flint's fmpq has p and q
+        try:
+            gamma = float(gamma)
+        except (TypeError, ValueError):
+            raise TypeError(f"gamma must be a number in [0, 1], not {gamma!r}.") from None
+    if not 0 <= gamma <= 1:
+        raise ModelError(f"gamma must lie in [0, 1]; it is {gamma}.", gamma=gamma)
+    return float(gamma) if isinstance(gamma, float | int | np.number) else gamma
+
+
+def read_pairs(
+    P: Any, r: Any, action_ptr: Any, mask: Any
+) -> tuple[Rows, np.ndarray, np.ndarray | None, tuple[int, ...]]:
+    """Return rows, action_ptr, the actions of the pairs (None: 0, 1, … in each state), and the layout."""
+    if is_sparse(P):
+        if mask is not None:
+            raise ModelError("mask= goes with dense P; CSR rows name their actions by action_ptr=.")
+        return _sparse_pairs(P, np.shape(r), action_ptr)
+    P = P if getattr(P, "dtype", None) == np.dtype(object) else as_float(P, "P")
+    if P.ndim == 2 and action_ptr is not None:
+        ptr = read_action_ptr(action_ptr, P.shape[0])
+        _match_states(ptr.size - 1, P.shape[1])
+        return np.ascontiguousarray(P), ptr, None, (P.shape[0],)
+    if P.ndim != 3 or P.shape[0] != P.shape[2]:
+        raise ModelError(
+            f"P has shape {P.shape}; (S, A, S) is needed, axes state, action, next state. "
+            "Other orders: MDP.from_arrays(…, axes=). Sparse rows: shape (pairs, S) with action_ptr=.",
+            shape=P.shape,
+        )
+    n_states, n_actions, _ = P.shape
+    if n_states == 0 or n_actions == 0:
+        raise ModelError(f"P has shape {P.shape}: at least one state and one action are needed.")
+    if action_ptr is not None:
+        raise ModelError("action_ptr= goes with P of shape (pairs, S); use mask= with (S, A, S).")
+    rows = np.ascontiguousarray(P).reshape(n_states * n_actions, n_states)
+    if mask is None:
+        ptr = np.arange(0, n_states * n_actions + 1, n_actions, dtype=np.int64)
+        return rows, read_only(ptr), None, (n_states, n_actions)
+    mask = read_mask(mask, (n_states, n_actions))
+    ptr = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
+    actions = np.nonzero(mask)[1]
+    return rows[mask.reshape(-1)], read_only(ptr), read_only(actions), (int(ptr[-1]),)
+
+
+def _sparse_pairs(P: Any, r_shape: tuple, action_ptr: Any) -> Any:
+    if action_ptr is None and len(r_shape) == 2 and min(r_shape) > 0:
+        action_ptr = np.arange(0, r_shape[0] * r_shape[1] + 1, r_shape[1], dtype=np.int64)
+    if action_ptr is None:
+        raise ModelError("CSR rows need action_ptr= (S+1,): the first row of each state, and the last.")
+    rows = read_csr(P, np.asarray(action_ptr).size - 1)
+    ptr = read_action_ptr(action_ptr, rows.shape[0])
+    _match_states(ptr.size - 1, rows.shape[1])
+    return rows, ptr, None, (rows.shape[0],)
+
+
+def _match_states(n_states: int, n_columns: int) -> None:
+    if n_states != n_columns:
+        raise ModelError(f"action_ptr speaks of {n_states} states, P's columns of {n_columns}.")
+
+
+def read_action_ptr(action_ptr: Any, n_pairs: int) -> np.ndarray:
+    """Return action_ptr as int64, after checking that it runs from 0 to n_pairs and gives each state a pair."""
+    ptr = np.asarray(action_ptr)
+    if ptr.ndim != 1 or ptr.dtype.kind not in "iu" or ptr.size == 0:
+        raise ModelError(f"action_ptr must be a one-dimensional integer array, not {ptr.dtype} {ptr.shape}.")
+    if ptr.size == 1:
+        raise ModelError("action_ptr speaks of 0 states; at least one is needed.")
+    if ptr[0] != 0 or ptr[-1] != n_pairs:
+        raise ModelError(f"action_ptr must run from 0 to {n_pairs} (rows of P), not {ptr[0]} to {ptr[-1]}.")
+    short = np.flatnonzero(ptr[1:] <= ptr[:-1])
+    if short.size:
+        s = int(short[0])
+        what = "falls" if ptr[s + 1] < ptr[s] else "gives it no action"
+        raise ModelError(
+            f"state {s}: action_ptr {what} ({short.size} such states). Every state needs an action; "
+            "an absorbing one has a single action with stop=1, or a self-loop.",
+            s=s,
+        )
+    return read_only(ptr.astype(np.int64, copy=False))
+
+
+def read_mask(mask: Any, shape: tuple[int, int]) -> np.ndarray:
+    """Return mask as bool (S, A); each state keeps at least one action."""
+    mask = np.asarray(mask)
+    if mask.dtype != np.dtype(bool) or mask.shape != shape:
+        raise ModelError(f"mask must be bool {shape}, not {mask.dtype} {mask.shape}.")
+    empty = np.flatnonzero(~mask.any(axis=1))
+    if empty.size:
+        raise ModelError(
+            f"mask leaves state {empty[0]} no action ({empty.size} such states).", s=int(empty[0])
+        )
+    return mask
+
+
+def pair_rewards(
+    rows: Rows, r: Any, on: str, ptr: np.ndarray, mask: Any, shape: tuple[int, ...], name: str = "r"
+) -> np.ndarray:
+    """Return expected rewards (pairs,), from rewards on pairs, states or transitions."""
+    n_pairs, n_states = rows.shape
+    if on == "transition":
+        return _transition_rewards(rows, r, mask)
+    array = r if getattr(r, "dtype", None) == np.dtype(object) else as_float(r, name)
+    if on == "state":
+        if array.shape != (n_states,):
+            raise ModelError(f'{name} has shape {array.shape}; reward_on="state" needs ({n_states},).')
+        return read_only(np.repeat(array, np.diff(ptr)))
+    if on != "pair":
+        raise ModelError(f'reward_on must be "pair", "state" or "transition", not {on!r}.')
+    if mask is not None and array.shape == np.shape(mask):
+        return read_only(np.ascontiguousarray(array[np.asarray(mask)]))
+    uniform = (n_states, n_pairs // n_states)
+    if array.shape == shape or array.shape == (n_pairs,) or (
+        mask is None and array.shape == uniform and bool((np.diff(ptr) == uniform[1]).all())
+    ):
+        return read_only(np.ascontiguousarray(array).reshape(-1))
+    raise ModelError(
+        f"{name} has shape {array.shape}; {shape} is needed, one number a state-action pair. Rewards on "
+        'states or transitions: reward_on="state" (S,) or reward_on="transition" (S, A, S).',
+        shape=array.shape,
+    )
+
+
+def _transition_rewards(rows: Rows, r: Any, mask: Any) -> np.ndarray:
+    """r(s,a) = Σ_t P[s,a,t] r[s,a,t]; what is paid where P is 0 does not count."""
+    if isinstance(rows, CSR):
+        from mdpkit._rows import _segment_sum
+
+        if is_sparse(r):
+            from scipy.sparse import csr_array
+
+            P = csr_array((rows.values, rows.columns, rows.row_ptr), rows.shape)
+            return np.asarray(P.multiply(r.tocsr()).sum(axis=1)).reshape(-1)
+        r = as_float(r, "r")
+        if r.shape != rows.values.shape:
+            raise ModelError(f"r has shape {r.shape}; one reward an entry of P is {rows.values.shape}.")
+        return _segment_sum(rows.values * r, rows.row_ptr)
+    r = as_float(r, "r")
+    r = r[np.asarray(mask)] if mask is not None and r.ndim == 3 else r
+    if r.size != rows.size:
+        raise ModelError(f'r has shape {r.shape}; reward_on="transition" needs P\'s shape (S, A, S).')
+    r = r.reshape(rows.shape)
+    if not np.isfinite(r[rows > 0]).all():
+        raise ModelError("r is not finite on a transition of positive probability.")
+    return np.where(rows > 0, rows * np.where(rows > 0, r, 0.0), 0.0).sum(axis=1)
+
+
+def clean_rewards(r: np.ndarray, gamma: Any, place: Callable[[int], tuple[int, int]]) -> np.ndarray:
+    """Return r after checking that it is finite and that no value can overflow."""
+    if r.dtype == np.dtype(object):
+        return r
+    bad = np.flatnonzero(~np.isfinite(r))
+    if bad.size:
+        i = int(bad[0])
+        hint = " If the action does not exist, pass mask= (for example np.isfinite(r))." if r[i] == -math.inf else ""
+        s, a = place(i)
+        raise ModelError(
+            f"r[{s}, {a}] is {r[i]}; rewards must be finite ({bad.size} such pairs).{hint}", s=s, a=a
+        )
+    largest = float(np.abs(r).max(initial=0.0))
+    if gamma < 1 and largest / (1.0 - float(gamma)) > LARGEST_VALUE:
+        raise ModelError(
+            f"max|r| = {largest:.3g} at gamma = {float(gamma)}: values would reach "
+            f"{largest / (1.0 - float(gamma)):.3g} and overflow. Scale the rewards.",
+            size=largest,
+        )
+    return r
+
+
+def read_distribution(p: Any, size: int, name: str) -> np.ndarray:
+    """Return p (size,) after checking that it is a probability distribution."""
+    p = p if getattr(p, "dtype", None) == np.dtype(object) else as_float(p, name)
+    if p.shape != (size,):
+        raise ModelError(f"{name} has shape {p.shape}; ({size},) is needed.")
+    bad = np.flatnonzero(~(p >= 0))
+    if bad.size:
+        raise ModelError(f"{name}[{bad[0]}] is {p[bad[0]]}, not a probability.", s=int(bad[0]))
+    if not abs(p.sum() - 1) <= 1e-9:
+        raise ModelError(f"{name} sums to {p.sum()}, not 1.", sum=float(p.sum()))
+    return read_only(p)
+
+
+def sort_pairs(s: Any, a: Any, P: Any, r: Any, stop: Any) -> tuple:
+    """Sort rows by (s, a); return P, r, stop, action_ptr and the actions (None if 0, 1, … in each state)."""
+    s, a = (_whole(x, name) for x, name in ((s, "s"), (a, "a")))
+    rows = read_csr(P) if is_sparse(P) and not (isinstance(P, tuple)) else P
+    n_pairs, n_states = np.shape(rows) if not isinstance(rows, CSR) else rows.shape
+    if s.shape != (n_pairs,) or a.shape != (n_pairs,):
+        raise ModelError(f"s, a and P's rows must agree: {s.shape}, {a.shape} and {n_pairs} rows.")
+    out = np.flatnonzero((s < 0) | (s >= n_states) | (a < 0))
+    if out.size:
+        i = int(out[0])
+        raise ModelError(f"row {i} belongs to state {s[i]}, action {a[i]}; states are 0 … {n_states - 1}.", row=i)
+    order = np.lexsort((a, s))
+    s, a = s[order], a[order]
+    twice = np.flatnonzero((s[1:] == s[:-1]) & (a[1:] == a[:-1]))
+    if twice.size:
+        i = int(twice[0])
+        raise ModelError(f"state {s[i]}, action {a[i]} is given twice ({twice.size} such pairs).", s=int(s[i]), a=int(a[i]))
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(s, minlength=n_states))]).astype(np.int64)
+    r = as_float(r, "r")[order]
+    stop = None if stop is None else as_float(stop, "stop")[order]
+    if isinstance(rows, CSR):
+        from scipy.sparse import csr_array
+
+        P = csr_array((rows.values, rows.columns, rows.row_ptr), rows.shape)[order]
+    else:
+        P = as_float(P, "P")[order]
+    local = np.arange(n_pairs) - np.repeat(ptr[:-1], np.diff(ptr))
+    return P, r, stop, ptr, None if (a == local).all() else read_only(a)
+
+
+def _whole(x: Any, name: str) -> np.ndarray:
+    x = np.asarray(x)
+    if x.dtype.kind not in "iu" or x.ndim != 1:
+        raise ModelError(f"{name} must be a one-dimensional integer array, not {x.dtype} {x.shape}.")
+    return x.astype(np.int64)
+
+
+def named_axes(P: Any, r: Any, axes: str) -> tuple[Any, Any, str, dict]:
+    """Return P (S, A, S), r and reward_on from arrays with named axes, "ast,sa" say."""
+    p_axes, comma, r_axes = axes.replace(" ", "").partition(",")
+    if not comma or sorted(p_axes) != sorted("sat") or not r_axes or not set(r_axes) <= set("sat"):
+        raise ModelError(f'axes must look like "ast,sa": P\'s axes, then r\'s; it is {axes!r}.')
+    if isinstance(P, Sequence) and not isinstance(P, np.ndarray) and any(is_sparse(part) for part in P):
+        P, r, more = _stack_sparse(P, r, p_axes, r_axes)
+        return P, r, "pair", more
+    P = np.transpose(as_float(P, "P"), [p_axes.index(x) for x in "sat"])
+    sizes = dict(zip("sat", P.shape, strict=True))
+    r = as_float(r, "r")
+    if r.ndim != len(r_axes) or any(r.shape[i] != sizes[x] for i, x in enumerate(r_axes)):
+        raise ModelError(f"r has shape {r.shape}; axes {r_axes!r} say {tuple(sizes[x] for x in r_axes)}.")
+    if "t" not in r_axes:
+        r = np.transpose(r, [r_axes.index(x) for x in "sa" if x in r_axes])
+        full = r[:, None] if r_axes == "s" else r[None, :] if r_axes == "a" else r
+        return P, np.broadcast_to(full, P.shape[:2]), "pair", {}
+    kept = [x for x in "sat" if x in r_axes]
+    r = np.transpose(r, [r_axes.index(x) for x in kept])
+    r = r.reshape([sizes[x] if x in kept else 1 for x in "sat"])
+    return P, np.broadcast_to(r, P.shape), "transition", {}
+
+
+def _stack_sparse(P: Sequence, r: Any, p_axes: str, r_axes: str) -> tuple[Any, np.ndarray, dict]:
+    from scipy.sparse import vstack
+
+    if p_axes != "ast":
+        raise ModelError(f"a list of sparse matrices, one an action, has axes 'ast', not {p_axes!r}.")
+    n_actions, n_states = len(P), P[0].shape[0]
+    order = np.arange(n_actions * n_states).reshape(n_actions, n_states).T.reshape(-1)
+    r = as_float(r, "r")
+    if r_axes not in ("s", "sa", "as"):
+        raise ModelError(f"with sparse P, r's axes may be s, sa or as, not {r_axes!r}.")
+    r = r.T if r_axes == "as" else r
+    full = np.broadcast_to(r[:, None] if r.ndim == 1 else r, (n_states, n_actions))
+    return vstack(P, format="csr")[order], full, {}

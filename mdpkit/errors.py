@@ -1,0 +1,63 @@
+"""The errors of the house: each says what, where, found, expected, and what to do.
+
+Every one is a ``ValueError`` or an ``ArithmeticError``, so that callers need not know this file.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ModelError(ValueError):
+    """A model that is not a Markov decision process; ``witness`` says where it fails.
+
+    witness : dict of the indices and numbers named in the message, e.g. ``{"s": 1, "a": 0, "sum": .9}``
+    """
+
+    def __init__(self, message: str, **witness: Any):
+        super().__init__(message)
+        self.witness = witness
+
+
+class FormatError(ValueError):
+    """A file that cannot be read; ``line`` (from 1) where the format has lines, else None."""
+
+    def __init__(self, message: str, *, line: int | None = None):
+        super().__init__(message if line is None else f"line {line}: {message}")
+        self.line = line
+
+
+class SourceError(ValueError):
+    """A source string or path that names no model; the message lists what would."""
+
+
+class UnboundedError(ModelError, ArithmeticError):
+    """The value asked for is infinite or undefined; ``witness["states"]`` is the offending class."""
+
+
+class NotSolvedError(ArithmeticError):
+    """The gap asked for is not certified; ``solution`` holds what is."""
+
+    def __init__(self, message: str, solution: Any):
+        super().__init__(message)
+        self.solution = solution
+
+
+class NonFiniteError(ArithmeticError):
+    """An iterate left the finite numbers; ``step`` and ``state`` say when and where."""
+
+    def __init__(self, message: str, *, step: int, state: int):
+        super().__init__(message)
+        self.step, self.state = step, state
+
+
+class ModelWarning(UserWarning):
+    """The model was accepted, and something about it was changed or is worth knowing."""
+
+
+class PrecisionWarning(UserWarning):
+    """The answer is right, but floating point will keep it from being as narrow as one might hope."""
+
+
+class CacheWarning(UserWarning):
+    """Compiled kernels cannot be kept on disk, so every process compiles them again."""

@@ -1,0 +1,309 @@
+"""A finite Markov decision process: P, r, γ, where it starts, and where it may stop.
+
+State-action pairs are numbered 0 … pairs−1, state by state; state s owns the pairs
+action_ptr[s] … action_ptr[s+1]−1. An array over pairs is in *pair layout*: (S, A) for a dense model,
+(pairs,) for CSR rows or a masked model. Rows satisfy Σ_t P[s,a,t] + stop[s,a] = 1, where stop is the
+probability that the episode ends on (s,a), after its reward is paid.
+
+Source: Puterman (1994), §2.1. Checked in tests/model.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mdpkit._array import read_only
+from mdpkit._exact import exact_array, exact_rows, rational, simplest
+from mdpkit._read import clean_rewards, pair_rewards, read_distribution, read_gamma, read_pairs
+from mdpkit._rows import CSR, Rows, check_rows, multiply
+from mdpkit.errors import ModelError, ModelWarning
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class MDP:
+    """A finite MDP, checked once and never changed.
+
+    P          (S, A, S) dense; or anything CSR of shape (pairs, S): a SciPy sparse array or a plain
+               (values, columns, row_ptr), with `action_ptr`; probabilities
+    r          (S, A) or (pairs,), expected reward of one step; with reward_on="state" (S,), with
+               reward_on="transition" (S, A, S) or entry by entry as P is stored
+    gamma      discount in [0, 1]; at 1 only methods for total or average reward apply
+    action_ptr (S + 1,) int, the first pair of each state; CSR rows with r of shape (S, A) need none
+    mask       (S, A) bool, the actions that exist; what stands under False is ignored
+    start      (S,) distribution of the first state; None is uniform
+    stop       as r, the probability that the episode ends on the pair; None is 0 everywhere
+    normalize  accept rows off by ≤ 1e-5, divide them by their sum, and warn
+    states, actions   names, S of them and at least max_s |A(s)|
+
+    Raises ModelError (a ValueError with `.witness`) on a model that is none, TypeError on other kinds.
+    """
+
+    rows: Rows
+    _r: np.ndarray
+    _stop: np.ndarray | None
+    gamma: Any
+    action_ptr: np.ndarray
+    _pair_actions: np.ndarray | None
+    _start: np.ndarray | None
+    defect: float
+    states: tuple | None
+    actions: tuple | None
+    pair_shape: tuple[int, ...]
+
+    def __init__(
+        self,
+        P: Any,
+        r: Any,
+        gamma: Any,
+        *,
+        action_ptr: Any = None,
+        mask: Any = None,
+        start: Any = None,
+        stop: Any = None,
+        reward_on: str = "pair",
+        normalize: bool = False,
+        states: Sequence | None = None,
+        actions: Sequence | None = None,
+    ):
+        rows, ptr, pair_actions, shape = read_pairs(P, r, action_ptr, mask)
+        set_ = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        for name, value in [("rows", rows), ("action_ptr", ptr), ("_pair_actions", pair_actions)]:
+            set_(name, value)
+        set_("pair_shape", shape)
+        set_("gamma", read_gamma(gamma))
+        rewards = pair_rewards(rows, r, reward_on, ptr, mask, shape)
+        set_("_r", clean_rewards(rewards, self.gamma, self.place))
+        set_("_stop", None if stop is None else pair_rewards(rows, stop, "pair", ptr, mask, shape, "stop"))
+        if self._stop is not None and not ((self._stop >= 0) & (self._stop <= 1)).all():
+            i = int(np.argmin((self._stop >= 0) & (self._stop <= 1)))
+            s, a = self.place(i)
+            raise ModelError(f"stop[{s}, {a}] is {self._stop[i]}, not a probability.", s=s, a=a)
+        rows, stop, defect = check_rows(rows, self._stop, self.place, normalize=normalize)
+        set_("rows", rows if isinstance(rows, CSR) else read_only(rows))
+        set_("_stop", stop if stop is None or stop.any() else None)
+        set_("defect", defect)
+        set_("_start", None if start is None else read_distribution(start, self.n_states, "start"))
+        set_("states", _names(states, self.n_states, "states", exact=True))
+        set_("actions", _names(actions, self.n_actions, "actions", exact=False))
+
+    # ---- sizes ---------------------------------------------------------------------------------
+
+    @property
+    def n_states(self) -> int:
+        """S."""
+        return self.action_ptr.size - 1
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of state-action pairs, Σ_s |A(s)|."""
+        return self.rows.shape[0]
+
+    @cached_property
+    def n_actions(self) -> int:
+        """max_s |A(s)|, counting the columns of a masked model."""
+        if self._pair_actions is not None:
+            return int(self._pair_actions.max()) + 1
+        return int(np.diff(self.action_ptr).max())
+
+    @cached_property
+    def n_transitions(self) -> int:
+        """Number of positive probabilities."""
+        return self.rows.values.size if isinstance(self.rows, CSR) else int(np.count_nonzero(self.rows))
+
+    @cached_property
+    def widest_row(self) -> int:
+        """The largest number of next states of one pair, as stored."""
+        if isinstance(self.rows, CSR):
+            return int(np.diff(self.rows.row_ptr).max())
+        return self.n_states
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether rows are stored as CSR."""
+        return isinstance(self.rows, CSR)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the numbers are exact rationals."""
+        return self._r.dtype == np.dtype(object)
+
+    # ---- arrays in pair layout -------------------------------------------------------------------
+
+    @property
+    def P(self) -> Any:
+        """Transition probabilities: (S, A, S), or (pairs, S) dense or as a SciPy CSR array."""
+        if isinstance(self.rows, CSR):
+            from scipy.sparse import csr_array
+
+            return csr_array((self.rows.values, self.rows.columns, self.rows.row_ptr), self.rows.shape)
+        return self.rows.reshape(*self.pair_shape, self.n_states)
+
+    @property
+    def r(self) -> np.ndarray:
+        """Expected reward of one step, in pair layout; units: reward."""
+        return self._r.reshape(self.pair_shape)
+
+    @property
+    def stop(self) -> np.ndarray:
+        """Probability that the episode ends on the pair, in pair layout."""
+        if self._stop is None:
+            return np.broadcast_to(np.zeros((), dtype=self._r.dtype), self.pair_shape)
+        return self._stop.reshape(self.pair_shape)
+
+    @property
+    def stops(self) -> bool:
+        """Whether any pair may end the episode."""
+        return self._stop is not None
+
+    @property
+    def start(self) -> np.ndarray:
+        """(S,) distribution of the first state."""
+        if self._start is None and self.is_exact:
+            return np.full(self.n_states, rational(1) / self.n_states, dtype=object)
+        if self._start is None:
+            return np.broadcast_to(np.float64(1.0 / self.n_states), (self.n_states,))
+        return self._start
+
+    @cached_property
+    def pair_states(self) -> np.ndarray:
+        """(pairs,) the state of each pair."""
+        return np.repeat(np.arange(self.n_states), np.diff(self.action_ptr))
+
+    @cached_property
+    def pair_actions(self) -> np.ndarray:
+        """(pairs,) the action of each pair."""
+        if self._pair_actions is not None:
+            return self._pair_actions
+        return np.arange(self.n_pairs) - np.repeat(self.action_ptr[:-1], np.diff(self.action_ptr))
+
+    def expect(self, v: Any) -> Any:
+        """Σ_t P[s,a,t] v[t] for every pair, in pair layout; on NumPy, JAX, CuPy or exact arrays."""
+        return multiply(self.rows, v).reshape(self.pair_shape)
+
+    def table(self, q: Any, fill: float = -math.inf) -> np.ndarray:
+        """An array in pair layout as (S, A), with `fill` where an action does not exist."""
+        q = np.asarray(q)
+        if self.pair_shape == (self.n_states, self.n_actions):
+            return q.reshape(self.pair_shape)
+        out = np.full((self.n_states, self.n_actions), fill, dtype=q.dtype)
+        out[self.pair_states, self.pair_actions] = q.reshape(-1)
+        return out
+
+    # ---- other models from this one ----------------------------------------------------------------
+
+    def replace(self, **changes: Any) -> MDP:
+        """The same model with `r`, `gamma`, `start` or names changed; P is shared, not copied."""
+        unknown = set(changes) - {"r", "gamma", "start", "states", "actions"}
+        if unknown:
+            raise TypeError(f"replace() takes r, gamma, start, states, actions; not {sorted(unknown)}.")
+        other = object.__new__(MDP)
+        other.__dict__.update(self.__dict__)
+        put = lambda name, value: object.__setattr__(other, name, value)  # noqa: E731
+        put("gamma", read_gamma(changes.get("gamma", self.gamma)))
+        if "r" in changes:
+            r = pair_rewards(self.rows, changes["r"], "pair", self.action_ptr, None, self.pair_shape)
+            put("_r", clean_rewards(r, other.gamma, self.place))
+        elif other.gamma != self.gamma:
+            clean_rewards(self._r, other.gamma, self.place)
+        if "start" in changes:
+            start = changes["start"]
+            put("_start", None if start is None else read_distribution(start, self.n_states, "start"))
+        put("states", _names(changes.get("states", self.states), self.n_states, "states", exact=True))
+        names = changes.get("actions", self.actions)
+        put("actions", _names(names, self.n_actions, "actions", exact=False))
+        return other
+
+    def exact(self, dyadic: bool = False) -> MDP:
+        """The same model in exact rationals (arrays of flint's `fmpq`; extra `exact`).
+
+        A float is read as the simplest fraction within 2⁻⁵² of it. A row whose fractions do not sum to
+        1 is taken at its word, its defect put on its largest entry, with a warning; `dyadic=True`
+        takes every float at its word.
+        """
+        if self.is_exact:
+            return self
+        put = lambda other, name, value: object.__setattr__(other, name, value)  # noqa: E731
+        csr = isinstance(self.rows, CSR)
+        ptr = self.rows.row_ptr if csr else np.arange(self.n_pairs + 1) * self.n_states
+        values = self.rows.values if csr else self.rows.reshape(-1)
+        values, stop, at_word = exact_rows(values, ptr, self._stop, dyadic=dyadic)
+        if at_word:
+            s, a = self.place(at_word[0])
+            warnings.warn(
+                f"{len(at_word)} rows, first P[{s}, {a}], do not sum to 1 as simple fractions; they were "
+                "taken at their word, the defect on the largest entry.",
+                ModelWarning,
+                stacklevel=2,
+            )
+        other = self.replace()
+        put(other, "rows", self.rows._replace(values=values) if csr else values.reshape(self.rows.shape))
+        put(other, "_r", exact_array(self._r, dyadic=dyadic))
+        put(other, "_stop", stop)
+        put(other, "gamma", rational(self.gamma if dyadic else simplest(self.gamma)))
+        if self._start is not None:
+            one_row = np.array([0, self.n_states])
+            put(other, "_start", exact_rows(self._start, one_row, None, dyadic=dyadic)[0])
+        put(other, "defect", 0.0)
+        return other
+
+    @classmethod
+    def from_pairs(cls, s: Any, a: Any, P: Any, r: Any, gamma: Any, **options: Any) -> MDP:
+        """An MDP from rows in any order, row i belonging to state s[i] and action a[i].
+
+        This is QuantEcon's state-action-pair form. s, a : (pairs,) int; P : (pairs, S) dense or sparse;
+        r : (pairs,). Rows are sorted; a pair given twice or out of range raises ModelError.
+        """
+        from mdpkit._read import sort_pairs
+
+        P, r, stop, ptr, mask_actions = sort_pairs(s, a, P, r, options.pop("stop", None))
+        mdp = cls(P, r, gamma, action_ptr=ptr, stop=stop, **options)
+        if mask_actions is not None:
+            object.__setattr__(mdp, "_pair_actions", mask_actions)
+            mdp.__dict__.pop("n_actions", None)
+        return mdp
+
+    @classmethod
+    def from_arrays(cls, P: Any, r: Any, gamma: Any, *, axes: str, **options: Any) -> MDP:
+        """An MDP from arrays whose axes are named, so that A == S can never swap them silently.
+
+        axes : P's axes and r's, as letters s, a, t (next state): "ast,sa" is P[a, s, t] and r[s, a];
+        r may be any of s, sa, as, sat, ast, sst …. P may be a list of A sparse matrices if its axes are ast.
+        """
+        from mdpkit._read import named_axes
+
+        P, r, reward_on, more = named_axes(P, r, axes)
+        return cls(P, r, gamma, reward_on=reward_on, **(more | options))
+
+    # ---- words -------------------------------------------------------------------------------------
+
+    def place(self, pair: int) -> tuple[int, int]:
+        """Return the state and the action of a pair."""
+        s = int(np.searchsorted(self.action_ptr, pair, side="right")) - 1
+        if self._pair_actions is not None:
+            return s, int(self._pair_actions[pair])
+        return s, pair - int(self.action_ptr[s])
+
+    def __repr__(self) -> str:
+        storage = "exact" if self.is_exact else "CSR" if self.is_sparse else "dense"
+        size = self.n_transitions if self.is_sparse else self.rows.size
+        gamma = self.gamma if not isinstance(self.gamma, numbers.Real) else f"{float(self.gamma):.12g}"
+        return f"MDP({self.n_states} states, {self.n_pairs} pairs, {size} {storage} entries, γ={gamma})"
+
+
+def _names(names: Sequence | None, count: int, what: str, *, exact: bool) -> tuple | None:
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise TypeError(f"{what} must be a sequence of names, not one string.")
+    names = tuple(names)
+    if len(names) < count or (exact and len(names) > count):
+        raise ModelError(f"{what} has {len(names)} names for {count} {what}.")
+    return names
