@@ -1,2 +1,120 @@
-"""mdpkit."""
-from mdpkit.mdp import MDP
+"""Exact Markov decision processes: solvers whose answers carry certified bounds, and theorems that run.
+
+    import mdpkit as mk
+    sol = mk.solve(mk.load("gym:FrozenLake-v1", gamma=0.99))
+    sol.v, sol.lower, sol.upper, sol.policy
+
+Everything here is loaded when it is first used, so that importing mdpkit costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mdpkit import plot
+    from mdpkit.certify import Certificate, certify
+    from mdpkit.io import load, save
+    from mdpkit.mdp import MDP
+    from mdpkit.solve import Method, Solution, Status, iterate
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "MDP": "mdpkit.mdp",
+    "load": "mdpkit.io",
+    "save": "mdpkit.io",
+    "iterate": "mdpkit.solve",
+    "certify": "mdpkit.certify",
+    "Certificate": "mdpkit.certify",
+    "Method": "mdpkit.solve",
+    "Solution": "mdpkit.solve",
+    "Status": "mdpkit.solve",
+    "plot": "mdpkit",
+}
+
+__all__ = [
+    "MDP",
+    "Certificate",
+    "Method",
+    "Solution",
+    "Status",
+    "certify",
+    "iterate",
+    "load",
+    "plot",
+    "save",
+    "solve",
+]
+
+
+def solve(
+    mdp: MDP,
+    method: Method | None = None,
+    *,
+    tol: float | None = None,
+    max_steps: int | None = None,
+    deadline: float | None = None,
+    progress: bool = False,
+    throw: bool = True,
+    start: Any = None,
+) -> Solution:
+    """v*, q*, an optimal policy, and two-sided bounds on v* that hold with floating-point rounding.
+
+    method     an object from `mdpkit.plan`; None chooses by structure and says why in `sol.why`
+    tol        bound on max(upper − lower); None: max(10⁻⁸·max(1, ‖v‖∞), 4 × the rounding floor)
+    max_steps, deadline (seconds), progress (a bar on standard error), start ((S,) first values)
+    throw      False returns the solution with its status where True raises
+
+    Raises NotSolvedError (with `.solution`) if the gap asked for is not certified, UnboundedError where
+    the value is infinite or undefined. On Ctrl-C the KeyboardInterrupt carries `.solution`.
+    """
+    from mdpkit.solve import solve as run
+
+    why = ""
+    if method is None:
+        from mdpkit.plan.auto import auto
+
+        method, why = auto(mdp)
+    return run(
+        mdp,
+        method,
+        tol=tol,
+        max_steps=max_steps,
+        deadline=deadline,
+        progress=progress,
+        throw=throw,
+        start=start,
+        why=why,
+    )
+
+
+class _FrontDoor(ModuleType):
+    """Keeps `mdpkit.solve` the function: importing the submodule of that name would put itself there."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in ("solve", "certify") and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _FrontDoor
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mdpkit' has no attribute {name!r}")
+    home = _HOMES[name]
+    value = (
+        import_module(f"mdpkit.{name}")
+        if home == "mdpkit"
+        else getattr(import_module(home), name)
+    )
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -56,6 +56,11 @@ def sup(x: Any) -> Any:
     return abs(x).max()
 
 
+def number(x: Any) -> float:
+    """Return a float or an exact rational as a float."""
+    return int(x.p) / int(x.q) if hasattr(x, "q") and hasattr(x, "p") else float(x)
+
+
 def row_rounding(n: Any, size: float) -> Any:
     """Bound |computed − true| of a row Σ_t p_t v_t with n terms, Σ_t p_t ≤ 1 and |v| ≤ size.
 
@@ -75,7 +80,9 @@ def as_float(x: Any, name: str) -> np.ndarray:
     """
     if isinstance(x, np.ma.MaskedArray):
         if np.ma.getmaskarray(x).any():
-            raise TypeError(f"{name} is a masked array with masked entries. Pass mask= for missing actions.")
+            raise TypeError(
+                f"{name} is a masked array with masked entries. Pass mask= for missing actions."
+            )
         x = x.data
     array = np.asarray(x)
     if type(array) is not np.ndarray:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from mdpkit._rows import CSR
+
 RADIUS = Fraction(1, 2**52)
 AT_ITS_WORD = 2.0**-40
 """Entries below this are taken as the floats they are: within 2⁻⁵² they might be read as 0."""
@@ -43,15 +45,15 @@ def fraction(x: Any) -> Fraction:
     return Fraction(int(x.p), int(x.q))
 
 
-def simplest(x: float, radius: Fraction | None = None) -> Fraction:
-    """Return the fraction of smallest denominator within `radius` of x (2⁻⁵²·max(1, |x|) if None)."""
+def simplest(x: float, *, relative: bool = False) -> Fraction:
+    """Return the fraction of smallest denominator within 2⁻⁵² of x, or within 2⁻⁵²·|x|."""
     value = Fraction(x)
     if value < 0:
-        return -simplest(-x, radius)
-    if 0 < value < AT_ITS_WORD:
+        return -simplest(-x, relative=relative)
+    if value < AT_ITS_WORD:
         return value
-    radius = max(RADIUS, value * RADIUS) if radius is None else radius
-    return _simplest_between(value - radius, value + radius) if value > radius else Fraction(0)
+    radius = value * RADIUS if relative else RADIUS
+    return _simplest_between(value - radius, value + radius)
 
 
 def _simplest_between(low: Fraction, high: Fraction) -> Fraction:
@@ -66,15 +68,19 @@ def _simplest_between(low: Fraction, high: Fraction) -> Fraction:
         low, high = 1 / (high - whole), 1 / (low - whole)
 
 
-def exact_array(x: np.ndarray, *, dyadic: bool = False) -> np.ndarray:
+def exact_array(x: np.ndarray, *, dyadic: bool = False, relative: bool = False) -> np.ndarray:
     """Return x as an object array of `fmpq`, each distinct float read once."""
     if x.dtype == np.dtype(object):
         return np.vectorize(rational, otypes=[object])(x) if x.size else x
     distinct, index = np.unique(x, return_inverse=True)
-    read = [rational(float(value) if dyadic else simplest(float(value))) for value in distinct]
+    read = [_read(float(value), dyadic, relative) for value in distinct]
     table = np.empty(len(read), dtype=object)
     table[:] = read
     return table[index.reshape(x.shape)]
+
+
+def _read(x: float, dyadic: bool, relative: bool) -> Any:
+    return rational(x if dyadic else simplest(x, relative=relative))
 
 
 def exact_rows(
@@ -106,3 +112,34 @@ def exact_rows(
         if not dyadic:
             changed.append(row)
     return exact, ends, changed
+
+
+def exact_fields(mdp: Any, *, dyadic: bool) -> tuple[dict[str, Any], list[int]]:
+    """The numeric fields of a model in exact rationals, and the rows taken dyadic unasked."""
+    csr = isinstance(mdp.rows, CSR)
+    ptr = mdp.rows.row_ptr if csr else np.arange(mdp.n_pairs + 1) * mdp.n_states
+    values = mdp.rows.values if csr else mdp.rows.reshape(-1)
+    values, stop, at_word = exact_rows(values, ptr, mdp._stop, dyadic=dyadic)
+    start = mdp._start
+    if start is not None:
+        start = exact_rows(start, np.array([0, start.size]), None, dyadic=dyadic)[0]
+    fields = {
+        "rows": mdp.rows._replace(values=values) if csr else values.reshape(mdp.rows.shape),
+        "_r": exact_array(mdp._r, dyadic=dyadic, relative=True),
+        "_stop": stop,
+        "_start": start,
+        "gamma": rational(mdp.gamma if dyadic else simplest(mdp.gamma)),
+        "defect": 0.0,
+    }
+    return fields, at_word
+
+
+def solve_rational(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve matrix · x = right in exact rationals. Raises ZeroDivisionError on a singular matrix."""
+    flint = _flint()
+    n = right.size
+    left = flint.fmpq_mat(n, n, [rational(x) for x in matrix.reshape(-1)])
+    x = left.solve(flint.fmpq_mat(n, 1, [rational(b) for b in right]))
+    out = np.empty(n, dtype=object)
+    out[:] = [x[i, 0] for i in range(n)]
+    return out

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mdpkit._array import as_float, read_only
-from mdpkit._rows import CSR, Rows, is_sparse, read_csr
+from mdpkit._rows import CSR, Rows, check_rationals, is_sparse, read_csr
 from mdpkit.errors import ModelError
 
 LARGEST_VALUE = 1e300
@@ -21,7 +21,9 @@ def read_gamma(gamma: Any) -> Any:
     """Return the discount, in [0, 1]; exact rationals stay as they are."""
     if isinstance(gamma, bool | np.bool_ | str | bytes | complex) or gamma is None:
         raise TypeError(f"gamma must be a number in [0, 1], not {gamma!r}.")
-    if not isinstance(gamma, numbers.Real) and not hasattr(gamma, "p"):  # flint's fmpq has p and q
+    if not isinstance(gamma, numbers.Real) and not hasattr(
+        gamma, "p"
+    ):  # flint's fmpq has p and q
         try:
             gamma = float(gamma)
         except (TypeError, ValueError):
@@ -37,7 +39,9 @@ def read_pairs(
     """Return rows, action_ptr, the actions of the pairs (None: 0, 1, … in each state), and the layout."""
     if is_sparse(P):
         if mask is not None:
-            raise ModelError("mask= goes with dense P; CSR rows name their actions by action_ptr=.")
+            raise ModelError(
+                "mask= goes with dense P; CSR rows name their actions by action_ptr=."
+            )
         return _sparse_pairs(P, np.shape(r), action_ptr)
     P = P if getattr(P, "dtype", None) == np.dtype(object) else as_float(P, "P")
     if P.ndim == 2 and action_ptr is not None:
@@ -52,9 +56,13 @@ def read_pairs(
         )
     n_states, n_actions, _ = P.shape
     if n_states == 0 or n_actions == 0:
-        raise ModelError(f"P has shape {P.shape}: at least one state and one action are needed.")
+        raise ModelError(
+            f"P has shape {P.shape}: at least one state and one action are needed."
+        )
     if action_ptr is not None:
-        raise ModelError("action_ptr= goes with P of shape (pairs, S); use mask= with (S, A, S).")
+        raise ModelError(
+            "action_ptr= goes with P of shape (pairs, S); use mask= with (S, A, S)."
+        )
     rows = np.ascontiguousarray(P).reshape(n_states * n_actions, n_states)
     if mask is None:
         ptr = np.arange(0, n_states * n_actions + 1, n_actions, dtype=np.int64)
@@ -69,7 +77,9 @@ def _sparse_pairs(P: Any, r_shape: tuple, action_ptr: Any) -> Any:
     if action_ptr is None and len(r_shape) == 2 and min(r_shape) > 0:
         action_ptr = np.arange(0, r_shape[0] * r_shape[1] + 1, r_shape[1], dtype=np.int64)
     if action_ptr is None:
-        raise ModelError("CSR rows need action_ptr= (S+1,): the first row of each state, and the last.")
+        raise ModelError(
+            "CSR rows need action_ptr= (S+1,): the first row of each state, and the last."
+        )
     rows = read_csr(P, np.asarray(action_ptr).size - 1)
     ptr = read_action_ptr(action_ptr, rows.shape[0])
     _match_states(ptr.size - 1, rows.shape[1])
@@ -85,11 +95,15 @@ def read_action_ptr(action_ptr: Any, n_pairs: int) -> np.ndarray:
     """Return action_ptr as int64, after checking that it runs from 0 to n_pairs and gives each state a pair."""
     ptr = np.asarray(action_ptr)
     if ptr.ndim != 1 or ptr.dtype.kind not in "iu" or ptr.size == 0:
-        raise ModelError(f"action_ptr must be a one-dimensional integer array, not {ptr.dtype} {ptr.shape}.")
+        raise ModelError(
+            f"action_ptr must be a one-dimensional integer array, not {ptr.dtype} {ptr.shape}."
+        )
     if ptr.size == 1:
         raise ModelError("action_ptr speaks of 0 states; at least one is needed.")
     if ptr[0] != 0 or ptr[-1] != n_pairs:
-        raise ModelError(f"action_ptr must run from 0 to {n_pairs} (rows of P), not {ptr[0]} to {ptr[-1]}.")
+        raise ModelError(
+            f"action_ptr must run from 0 to {n_pairs} (rows of P), not {ptr[0]} to {ptr[-1]}."
+        )
     short = np.flatnonzero(ptr[1:] <= ptr[:-1])
     if short.size:
         s = int(short[0])
@@ -110,30 +124,48 @@ def read_mask(mask: Any, shape: tuple[int, int]) -> np.ndarray:
     empty = np.flatnonzero(~mask.any(axis=1))
     if empty.size:
         raise ModelError(
-            f"mask leaves state {empty[0]} no action ({empty.size} such states).", s=int(empty[0])
+            f"mask leaves state {empty[0]} no action ({empty.size} such states).",
+            s=int(empty[0]),
         )
     return mask
 
 
 def pair_rewards(
-    rows: Rows, r: Any, on: str, ptr: np.ndarray, mask: Any, shape: tuple[int, ...], name: str = "r"
+    rows: Rows,
+    r: Any,
+    on: str,
+    ptr: np.ndarray,
+    mask: Any,
+    shape: tuple[int, ...],
+    name: str = "r",
 ) -> np.ndarray:
     """Return expected rewards (pairs,), from rewards on pairs, states or transitions."""
     n_pairs, n_states = rows.shape
     if on == "transition":
         return _transition_rewards(rows, r, mask)
     array = r if getattr(r, "dtype", None) == np.dtype(object) else as_float(r, name)
+    exact = array.dtype == np.dtype(object)
+    if exact != ((rows.values if isinstance(rows, CSR) else rows).dtype == np.dtype(object)):
+        raise TypeError(f"P and {name} must both be floats or both exact rationals.")
+    if exact:
+        check_rationals(array, name)
     if on == "state":
         if array.shape != (n_states,):
-            raise ModelError(f'{name} has shape {array.shape}; reward_on="state" needs ({n_states},).')
+            raise ModelError(
+                f'{name} has shape {array.shape}; reward_on="state" needs ({n_states},).'
+            )
         return read_only(np.repeat(array, np.diff(ptr)))
     if on != "pair":
         raise ModelError(f'reward_on must be "pair", "state" or "transition", not {on!r}.')
     if mask is not None and array.shape == np.shape(mask):
         return read_only(np.ascontiguousarray(array[np.asarray(mask)]))
     uniform = (n_states, n_pairs // n_states)
-    if array.shape == shape or array.shape == (n_pairs,) or (
-        mask is None and array.shape == uniform and bool((np.diff(ptr) == uniform[1]).all())
+    if (
+        array.shape == shape
+        or array.shape == (n_pairs,)
+        or (
+            mask is None and array.shape == uniform and bool((np.diff(ptr) == uniform[1]).all())
+        )
     ):
         return read_only(np.ascontiguousarray(array).reshape(-1))
     raise ModelError(
@@ -155,29 +187,41 @@ def _transition_rewards(rows: Rows, r: Any, mask: Any) -> np.ndarray:
             return np.asarray(P.multiply(r.tocsr()).sum(axis=1)).reshape(-1)
         r = as_float(r, "r")
         if r.shape != rows.values.shape:
-            raise ModelError(f"r has shape {r.shape}; one reward an entry of P is {rows.values.shape}.")
+            raise ModelError(
+                f"r has shape {r.shape}; one reward an entry of P is {rows.values.shape}."
+            )
         return _segment_sum(rows.values * r, rows.row_ptr)
     r = as_float(r, "r")
     r = r[np.asarray(mask)] if mask is not None and r.ndim == 3 else r
     if r.size != rows.size:
-        raise ModelError(f'r has shape {r.shape}; reward_on="transition" needs P\'s shape (S, A, S).')
+        raise ModelError(
+            f'r has shape {r.shape}; reward_on="transition" needs P\'s shape (S, A, S).'
+        )
     r = r.reshape(rows.shape)
     if not np.isfinite(r[rows > 0]).all():
         raise ModelError("r is not finite on a transition of positive probability.")
     return np.where(rows > 0, rows * np.where(rows > 0, r, 0.0), 0.0).sum(axis=1)
 
 
-def clean_rewards(r: np.ndarray, gamma: Any, place: Callable[[int], tuple[int, int]]) -> np.ndarray:
+def clean_rewards(
+    r: np.ndarray, gamma: Any, place: Callable[[int], tuple[int, int]]
+) -> np.ndarray:
     """Return r after checking that it is finite and that no value can overflow."""
     if r.dtype == np.dtype(object):
         return r
     bad = np.flatnonzero(~np.isfinite(r))
     if bad.size:
         i = int(bad[0])
-        hint = " If the action does not exist, pass mask= (for example np.isfinite(r))." if r[i] == -math.inf else ""
+        hint = (
+            " If the action does not exist, pass mask= (for example np.isfinite(r))."
+            if r[i] == -math.inf
+            else ""
+        )
         s, a = place(i)
         raise ModelError(
-            f"r[{s}, {a}] is {r[i]}; rewards must be finite ({bad.size} such pairs).{hint}", s=s, a=a
+            f"r[{s}, {a}] is {r[i]}; rewards must be finite ({bad.size} such pairs).{hint}",
+            s=s,
+            a=a,
         )
     largest = float(np.abs(r).max(initial=0.0))
     if gamma < 1 and largest / (1.0 - float(gamma)) > LARGEST_VALUE:
@@ -194,84 +238,38 @@ def read_distribution(p: Any, size: int, name: str) -> np.ndarray:
     p = p if getattr(p, "dtype", None) == np.dtype(object) else as_float(p, name)
     if p.shape != (size,):
         raise ModelError(f"{name} has shape {p.shape}; ({size},) is needed.")
+    exact = p.dtype == np.dtype(object)
+    if exact:
+        check_rationals(p, name)
     bad = np.flatnonzero(~(p >= 0))
     if bad.size:
         raise ModelError(f"{name}[{bad[0]}] is {p[bad[0]]}, not a probability.", s=int(bad[0]))
-    if not abs(p.sum() - 1) <= 1e-9:
-        raise ModelError(f"{name} sums to {p.sum()}, not 1.", sum=float(p.sum()))
+    total = p.sum()
+    if total != 1 if exact else not abs(total - 1) <= 1e-9:
+        raise ModelError(
+            f"{name} sums to {total}, not 1.", sum=total if exact else float(total)
+        )
     return read_only(p)
 
 
-def sort_pairs(s: Any, a: Any, P: Any, r: Any, stop: Any) -> tuple:
-    """Sort rows by (s, a); return P, r, stop, action_ptr and the actions (None if 0, 1, … in each state)."""
-    s, a = (_whole(x, name) for x, name in ((s, "s"), (a, "a")))
-    rows = read_csr(P) if is_sparse(P) and not (isinstance(P, tuple)) else P
-    n_pairs, n_states = np.shape(rows) if not isinstance(rows, CSR) else rows.shape
-    if s.shape != (n_pairs,) or a.shape != (n_pairs,):
-        raise ModelError(f"s, a and P's rows must agree: {s.shape}, {a.shape} and {n_pairs} rows.")
-    out = np.flatnonzero((s < 0) | (s >= n_states) | (a < 0))
-    if out.size:
-        i = int(out[0])
-        raise ModelError(f"row {i} belongs to state {s[i]}, action {a[i]}; states are 0 … {n_states - 1}.", row=i)
-    order = np.lexsort((a, s))
-    s, a = s[order], a[order]
-    twice = np.flatnonzero((s[1:] == s[:-1]) & (a[1:] == a[:-1]))
-    if twice.size:
-        i = int(twice[0])
-        raise ModelError(f"state {s[i]}, action {a[i]} is given twice ({twice.size} such pairs).", s=int(s[i]), a=int(a[i]))
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(s, minlength=n_states))]).astype(np.int64)
-    r = as_float(r, "r")[order]
-    stop = None if stop is None else as_float(stop, "stop")[order]
-    if isinstance(rows, CSR):
-        from scipy.sparse import csr_array
-
-        P = csr_array((rows.values, rows.columns, rows.row_ptr), rows.shape)[order]
-    else:
-        P = as_float(P, "P")[order]
-    local = np.arange(n_pairs) - np.repeat(ptr[:-1], np.diff(ptr))
-    return P, r, stop, ptr, None if (a == local).all() else read_only(a)
+def read_names(names: Sequence | None, count: int, what: str, *, exact: bool) -> tuple | None:
+    """Return names as a tuple of `count` (or, if not exact, at least that many)."""
+    if names is None:
+        return None
+    if isinstance(names, str):
+        raise TypeError(f"{what} must be a sequence of names, not one string.")
+    names = tuple(names)
+    if len(names) < count or (exact and len(names) > count):
+        raise ModelError(f"{what} has {len(names)} names for {count} {what}.")
+    return names
 
 
-def _whole(x: Any, name: str) -> np.ndarray:
-    x = np.asarray(x)
-    if x.dtype.kind not in "iu" or x.ndim != 1:
-        raise ModelError(f"{name} must be a one-dimensional integer array, not {x.dtype} {x.shape}.")
-    return x.astype(np.int64)
-
-
-def named_axes(P: Any, r: Any, axes: str) -> tuple[Any, Any, str, dict]:
-    """Return P (S, A, S), r and reward_on from arrays with named axes, "ast,sa" say."""
-    p_axes, comma, r_axes = axes.replace(" ", "").partition(",")
-    if not comma or sorted(p_axes) != sorted("sat") or not r_axes or not set(r_axes) <= set("sat"):
-        raise ModelError(f'axes must look like "ast,sa": P\'s axes, then r\'s; it is {axes!r}.')
-    if isinstance(P, Sequence) and not isinstance(P, np.ndarray) and any(is_sparse(part) for part in P):
-        P, r, more = _stack_sparse(P, r, p_axes, r_axes)
-        return P, r, "pair", more
-    P = np.transpose(as_float(P, "P"), [p_axes.index(x) for x in "sat"])
-    sizes = dict(zip("sat", P.shape, strict=True))
-    r = as_float(r, "r")
-    if r.ndim != len(r_axes) or any(r.shape[i] != sizes[x] for i, x in enumerate(r_axes)):
-        raise ModelError(f"r has shape {r.shape}; axes {r_axes!r} say {tuple(sizes[x] for x in r_axes)}.")
-    if "t" not in r_axes:
-        r = np.transpose(r, [r_axes.index(x) for x in "sa" if x in r_axes])
-        full = r[:, None] if r_axes == "s" else r[None, :] if r_axes == "a" else r
-        return P, np.broadcast_to(full, P.shape[:2]), "pair", {}
-    kept = [x for x in "sat" if x in r_axes]
-    r = np.transpose(r, [r_axes.index(x) for x in kept])
-    r = r.reshape([sizes[x] if x in kept else 1 for x in "sat"])
-    return P, np.broadcast_to(r, P.shape), "transition", {}
-
-
-def _stack_sparse(P: Sequence, r: Any, p_axes: str, r_axes: str) -> tuple[Any, np.ndarray, dict]:
-    from scipy.sparse import vstack
-
-    if p_axes != "ast":
-        raise ModelError(f"a list of sparse matrices, one an action, has axes 'ast', not {p_axes!r}.")
-    n_actions, n_states = len(P), P[0].shape[0]
-    order = np.arange(n_actions * n_states).reshape(n_actions, n_states).T.reshape(-1)
-    r = as_float(r, "r")
-    if r_axes not in ("s", "sa", "as"):
-        raise ModelError(f"with sparse P, r's axes may be s, sa or as, not {r_axes!r}.")
-    r = r.T if r_axes == "as" else r
-    full = np.broadcast_to(r[:, None] if r.ndim == 1 else r, (n_states, n_actions))
-    return vstack(P, format="csr")[order], full, {}
+def check_probabilities(
+    p: np.ndarray, place: Callable[[int], tuple[int, int]], name: str
+) -> None:
+    """Raise ModelError unless 0 ≤ p ≤ 1 for every pair."""
+    inside = np.asarray((p >= 0) & (p <= 1), dtype=bool)
+    if not inside.all():
+        pair = int(np.argmin(inside))
+        s, a = place(pair)
+        raise ModelError(f"{name}[{s}, {a}] is {p[pair]}, not a probability.", s=s, a=a)

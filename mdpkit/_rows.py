@@ -61,7 +61,9 @@ def read_csr(x: Any, n_columns: int | None = None) -> CSR:
         values = as_float(values, "P.values")
     columns, row_ptr = _index(columns, "columns"), _index(row_ptr, "row_ptr")
     if n_columns is None:
-        raise ModelError("P is a (values, columns, row_ptr) triple: the number of states is unknown.")
+        raise ModelError(
+            "P is a (values, columns, row_ptr) triple: the number of states is unknown."
+        )
     _check_pointer(row_ptr, values.size, columns.size)
     canonical = _check_columns(columns, row_ptr, n_columns)
     if not canonical or any((values[b] == 0).any() for b in _blocks(values.size)):
@@ -72,7 +74,9 @@ def read_csr(x: Any, n_columns: int | None = None) -> CSR:
 def _index(x: np.ndarray, name: str) -> np.ndarray:
     x = np.asarray(x)
     if x.ndim != 1 or x.dtype.kind not in "iu":
-        raise ModelError(f"P.{name} must be a one-dimensional integer array, not {x.dtype} {x.shape}.")
+        raise ModelError(
+            f"P.{name} must be a one-dimensional integer array, not {x.dtype} {x.shape}."
+        )
     if x.dtype.itemsize < 4 or not x.dtype.isnative or not x.flags.c_contiguous:
         x = np.ascontiguousarray(x, dtype=np.int64 if x.dtype.itemsize > 4 else np.int32)
     return x
@@ -92,7 +96,9 @@ def _check_pointer(row_ptr: np.ndarray, n_values: int, n_columns: int) -> None:
     falls = np.flatnonzero(row_ptr[1:] < row_ptr[:-1])
     if falls.size:
         i = int(falls[0])
-        raise ModelError(f"P.row_ptr falls after row {i}: {row_ptr[i]} then {row_ptr[i + 1]}.", row=i)
+        raise ModelError(
+            f"P.row_ptr falls after row {i}: {row_ptr[i]} then {row_ptr[i + 1]}.", row=i
+        )
 
 
 def _check_columns(columns: np.ndarray, row_ptr: np.ndarray, n_columns: int) -> bool:
@@ -110,14 +116,20 @@ def _check_columns(columns: np.ndarray, row_ptr: np.ndarray, n_columns: int) -> 
                 entry=entry,
             )
         follows = np.flatnonzero(part[1:] <= part[:-1]) + block.start + 1
-        edge = [block.start] if block.start and columns[block.start] <= columns[block.start - 1] else []
+        edge = (
+            [block.start]
+            if block.start and columns[block.start] <= columns[block.start - 1]
+            else []
+        )
         for entries in (follows, np.asarray(edge, dtype=np.int64)):
             starts = row_ptr[np.searchsorted(row_ptr, entries)] if entries.size else entries
             ordered = ordered and bool((starts == entries).all())
     return ordered
 
 
-def _canonical(values: np.ndarray, columns: np.ndarray, row_ptr: np.ndarray, n_columns: int) -> Any:
+def _canonical(
+    values: np.ndarray, columns: np.ndarray, row_ptr: np.ndarray, n_columns: int
+) -> Any:
     """Sort each row by column, sum duplicates, drop zeros."""
     row = np.repeat(np.arange(row_ptr.size - 1), np.diff(row_ptr))
     order = np.lexsort((columns, row))
@@ -163,7 +175,11 @@ def multiply(rows: Rows, v: Any) -> Any:
 
 
 def check_rows(
-    rows: Rows, stop: np.ndarray | None, place: Callable[[int], tuple[int, int]], *, normalize: bool
+    rows: Rows,
+    stop: np.ndarray | None,
+    place: Callable[[int], tuple[int, int]],
+    *,
+    normalize: bool,
 ) -> tuple[Rows, np.ndarray | None, float]:
     """Raise ModelError unless every row is a probability distribution together with its stop.
 
@@ -171,6 +187,8 @@ def check_rows(
     returns   rows, stop (both divided by their sum if `normalize` had to) and the largest defect
     """
     values = rows if isinstance(rows, np.ndarray) else rows.values
+    if values.dtype == np.dtype(object):
+        return rows, stop, _check_exact_rows(rows, stop, place)
     flat = values.reshape(-1)
     for block in _blocks(flat.size):
         part = flat[block]
@@ -217,12 +235,44 @@ def check_rows(
     return rows, stop, float(np.abs(again - 1.0).max())
 
 
+def _check_exact_rows(rows: Rows, stop: np.ndarray | None, place: Callable) -> float:
+    """Raise unless every row is exactly a distribution: rationals do not round, so none is forgiven."""
+    flat = rows.reshape(-1) if isinstance(rows, np.ndarray) else rows.values
+    check_rationals(flat, "P")
+    if (flat < 0).any():
+        _refuse(rows, flat < 0, place, "negative")
+    sums = row_sums(rows) if stop is None else row_sums(rows) + stop
+    bad = np.flatnonzero(sums != 1)
+    if bad.size:
+        (s, a), total = place(int(bad[0])), sums[bad[0]]
+        raise ModelError(
+            f"P[{s}, {a}] sums to {total}, not exactly 1 ({bad.size} such rows).",
+            s=s,
+            a=a,
+            sum=total,
+        )
+    return 0.0
+
+
+def check_rationals(x: np.ndarray, name: str) -> None:
+    """Raise TypeError unless the elements of an object array are exact rationals."""
+    for item in x.flat:
+        if not (hasattr(item, "p") and hasattr(item, "q")):
+            raise TypeError(
+                f"{name} holds {item!r}; object arrays hold exact rationals (flint's fmpq)."
+            )
+
+
 def _refuse(
     rows: Rows, wrong: np.ndarray, place: Callable[[int], tuple[int, int]], what: str
 ) -> None:
     entry = int(np.argmax(wrong))
     if isinstance(rows, np.ndarray):
-        row, column, value = entry // rows.shape[1], entry % rows.shape[1], rows.reshape(-1)[entry]
+        row, column, value = (
+            entry // rows.shape[1],
+            entry % rows.shape[1],
+            rows.reshape(-1)[entry],
+        )
     else:
         row = int(np.searchsorted(rows.row_ptr, entry, side="right")) - 1
         column, value = int(rows.columns[entry]), rows.values[entry]
@@ -232,5 +282,18 @@ def _refuse(
         s=state,
         a=action,
         t=column,
-        value=float(value),
+        value=float(value) if isinstance(value, np.floating) else value,
     )
+
+
+def row_max(rows: Rows, v: Any) -> Any:
+    """Return max { v[t] : P[i, t] > 0 } for every row i; −∞ for a row without entries."""
+    xp = namespace(v)
+    if not isinstance(rows, CSR):
+        return xp.where(rows > 0, v, -xp.inf).max(axis=1)
+    index = np.repeat(np.arange(rows.shape[0]), np.diff(rows.row_ptr))
+    if hasattr(xp.zeros(1), "at"):  # JAX
+        return xp.full(rows.shape[0], -xp.inf).at[index].max(v[rows.columns])
+    top = np.full(rows.shape[0], -np.inf)
+    np.maximum.at(top, index, v[rows.columns])
+    return top

@@ -10,8 +10,8 @@ Source: Puterman (1994), §2.1. Checked in tests/model.
 
 from __future__ import annotations
 
+import dataclasses
 import math
-import numbers
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +20,20 @@ from typing import Any
 
 import numpy as np
 
-from mdpkit._array import read_only
-from mdpkit._exact import exact_array, exact_rows, rational, simplest
-from mdpkit._read import clean_rewards, pair_rewards, read_distribution, read_gamma, read_pairs
+from mdpkit._array import read_only, sup
+from mdpkit._exact import exact_fields, rational
+from mdpkit._forms import named_axes, sort_pairs
+from mdpkit._read import (
+    check_probabilities,
+    clean_rewards,
+    pair_rewards,
+    read_distribution,
+    read_gamma,
+    read_names,
+    read_pairs,
+)
 from mdpkit._rows import CSR, Rows, check_rows, multiply
-from mdpkit.errors import ModelError, ModelWarning
+from mdpkit.errors import ModelWarning
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -74,25 +83,25 @@ class MDP:
         actions: Sequence | None = None,
     ):
         rows, ptr, pair_actions, shape = read_pairs(P, r, action_ptr, mask)
-        set_ = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
-        for name, value in [("rows", rows), ("action_ptr", ptr), ("_pair_actions", pair_actions)]:
-            set_(name, value)
-        set_("pair_shape", shape)
-        set_("gamma", read_gamma(gamma))
+        gamma = read_gamma(gamma)
+        self.__dict__.update(
+            rows=rows, action_ptr=ptr, _pair_actions=pair_actions, pair_shape=shape, gamma=gamma
+        )
         rewards = pair_rewards(rows, r, reward_on, ptr, mask, shape)
-        set_("_r", clean_rewards(rewards, self.gamma, self.place))
-        set_("_stop", None if stop is None else pair_rewards(rows, stop, "pair", ptr, mask, shape, "stop"))
-        if self._stop is not None and not ((self._stop >= 0) & (self._stop <= 1)).all():
-            i = int(np.argmin((self._stop >= 0) & (self._stop <= 1)))
-            s, a = self.place(i)
-            raise ModelError(f"stop[{s}, {a}] is {self._stop[i]}, not a probability.", s=s, a=a)
-        rows, stop, defect = check_rows(rows, self._stop, self.place, normalize=normalize)
-        set_("rows", rows if isinstance(rows, CSR) else read_only(rows))
-        set_("_stop", stop if stop is None or stop.any() else None)
-        set_("defect", defect)
-        set_("_start", None if start is None else read_distribution(start, self.n_states, "start"))
-        set_("states", _names(states, self.n_states, "states", exact=True))
-        set_("actions", _names(actions, self.n_actions, "actions", exact=False))
+        ends = None
+        if stop is not None:
+            ends = pair_rewards(rows, stop, "pair", ptr, mask, shape, "stop")
+            check_probabilities(ends, self.place, "stop")
+        rows, ends, defect = check_rows(rows, ends, self.place, normalize=normalize)
+        self.__dict__.update(
+            rows=rows if isinstance(rows, CSR) else read_only(rows),
+            defect=defect,
+            _r=clean_rewards(rewards, gamma, self.place),
+            _stop=ends if ends is None or (ends != 0).any() else None,
+            _start=None if start is None else read_distribution(start, self.n_states, "start"),
+            states=read_names(states, self.n_states, "states", exact=True),
+            actions=read_names(actions, self.n_actions, "actions", exact=False),
+        )
 
     # ---- sizes ---------------------------------------------------------------------------------
 
@@ -116,14 +125,23 @@ class MDP:
     @cached_property
     def n_transitions(self) -> int:
         """Number of positive probabilities."""
-        return self.rows.values.size if isinstance(self.rows, CSR) else int(np.count_nonzero(self.rows))
+        return (
+            self.rows.values.size
+            if isinstance(self.rows, CSR)
+            else int(np.count_nonzero(self.rows))
+        )
 
     @cached_property
     def widest_row(self) -> int:
-        """The largest number of next states of one pair, as stored."""
+        """The largest number of next states of one pair."""
         if isinstance(self.rows, CSR):
             return int(np.diff(self.rows.row_ptr).max())
-        return self.n_states
+        return int(np.count_nonzero(self.rows, axis=1).max())
+
+    @cached_property
+    def reward_size(self) -> Any:
+        """max |r|."""
+        return sup(self._r)
 
     @property
     def is_sparse(self) -> bool:
@@ -143,7 +161,9 @@ class MDP:
         if isinstance(self.rows, CSR):
             from scipy.sparse import csr_array
 
-            return csr_array((self.rows.values, self.rows.columns, self.rows.row_ptr), self.rows.shape)
+            return csr_array(
+                (self.rows.values, self.rows.columns, self.rows.row_ptr), self.rows.shape
+            )
         return self.rows.reshape(*self.pair_shape, self.n_states)
 
     @property
@@ -182,7 +202,9 @@ class MDP:
         """(pairs,) the action of each pair."""
         if self._pair_actions is not None:
             return self._pair_actions
-        return np.arange(self.n_pairs) - np.repeat(self.action_ptr[:-1], np.diff(self.action_ptr))
+        return np.arange(self.n_pairs) - np.repeat(
+            self.action_ptr[:-1], np.diff(self.action_ptr)
+        )
 
     def expect(self, v: Any) -> Any:
         """Σ_t P[s,a,t] v[t] for every pair, in pair layout; on NumPy, JAX, CuPy or exact arrays."""
@@ -203,22 +225,33 @@ class MDP:
         """The same model with `r`, `gamma`, `start` or names changed; P is shared, not copied."""
         unknown = set(changes) - {"r", "gamma", "start", "states", "actions"}
         if unknown:
-            raise TypeError(f"replace() takes r, gamma, start, states, actions; not {sorted(unknown)}.")
-        other = object.__new__(MDP)
-        other.__dict__.update(self.__dict__)
-        put = lambda name, value: object.__setattr__(other, name, value)  # noqa: E731
-        put("gamma", read_gamma(changes.get("gamma", self.gamma)))
+            raise TypeError(
+                f"replace() takes r, gamma, start, states, actions; not {sorted(unknown)}."
+            )
+        gamma = read_gamma(changes.get("gamma", self.gamma))
+        r = self._r
         if "r" in changes:
-            r = pair_rewards(self.rows, changes["r"], "pair", self.action_ptr, None, self.pair_shape)
-            put("_r", clean_rewards(r, other.gamma, self.place))
-        elif other.gamma != self.gamma:
-            clean_rewards(self._r, other.gamma, self.place)
-        if "start" in changes:
-            start = changes["start"]
-            put("_start", None if start is None else read_distribution(start, self.n_states, "start"))
-        put("states", _names(changes.get("states", self.states), self.n_states, "states", exact=True))
-        names = changes.get("actions", self.actions)
-        put("actions", _names(names, self.n_actions, "actions", exact=False))
+            r = pair_rewards(
+                self.rows, changes["r"], "pair", self.action_ptr, None, self.pair_shape
+            )
+        start = changes.get("start", self._start)
+        return self._with(
+            gamma=gamma,
+            _r=clean_rewards(r, gamma, self.place),
+            _start=None if start is None else read_distribution(start, self.n_states, "start"),
+            states=read_names(
+                changes.get("states", self.states), self.n_states, "states", exact=True
+            ),
+            actions=read_names(
+                changes.get("actions", self.actions), self.n_actions, "actions", exact=False
+            ),
+        )
+
+    def _with(self, **fields: Any) -> MDP:
+        """The same model with some fields replaced, unchecked."""
+        other = object.__new__(MDP)
+        names = {field.name for field in dataclasses.fields(self)}
+        other.__dict__.update({k: v for k, v in self.__dict__.items() if k in names} | fields)
         return other
 
     def exact(self, dyadic: bool = False) -> MDP:
@@ -230,29 +263,16 @@ class MDP:
         """
         if self.is_exact:
             return self
-        put = lambda other, name, value: object.__setattr__(other, name, value)  # noqa: E731
-        csr = isinstance(self.rows, CSR)
-        ptr = self.rows.row_ptr if csr else np.arange(self.n_pairs + 1) * self.n_states
-        values = self.rows.values if csr else self.rows.reshape(-1)
-        values, stop, at_word = exact_rows(values, ptr, self._stop, dyadic=dyadic)
+        fields, at_word = exact_fields(self, dyadic=dyadic)
         if at_word:
             s, a = self.place(at_word[0])
             warnings.warn(
-                f"{len(at_word)} rows, first P[{s}, {a}], do not sum to 1 as simple fractions; they were "
-                "taken at their word, the defect on the largest entry.",
+                f"{len(at_word)} rows, first P[{s}, {a}], do not sum to 1 as simple fractions; they "
+                "were taken at their word, the defect on the largest entry.",
                 ModelWarning,
                 stacklevel=2,
             )
-        other = self.replace()
-        put(other, "rows", self.rows._replace(values=values) if csr else values.reshape(self.rows.shape))
-        put(other, "_r", exact_array(self._r, dyadic=dyadic))
-        put(other, "_stop", stop)
-        put(other, "gamma", rational(self.gamma if dyadic else simplest(self.gamma)))
-        if self._start is not None:
-            one_row = np.array([0, self.n_states])
-            put(other, "_start", exact_rows(self._start, one_row, None, dyadic=dyadic)[0])
-        put(other, "defect", 0.0)
-        return other
+        return self._with(**fields)
 
     @classmethod
     def from_pairs(cls, s: Any, a: Any, P: Any, r: Any, gamma: Any, **options: Any) -> MDP:
@@ -261,14 +281,10 @@ class MDP:
         This is QuantEcon's state-action-pair form. s, a : (pairs,) int; P : (pairs, S) dense or sparse;
         r : (pairs,). Rows are sorted; a pair given twice or out of range raises ModelError.
         """
-        from mdpkit._read import sort_pairs
-
-        P, r, stop, ptr, mask_actions = sort_pairs(s, a, P, r, options.pop("stop", None))
-        mdp = cls(P, r, gamma, action_ptr=ptr, stop=stop, **options)
-        if mask_actions is not None:
-            object.__setattr__(mdp, "_pair_actions", mask_actions)
-            mdp.__dict__.pop("n_actions", None)
-        return mdp
+        P, r, stop, ptr, actions = sort_pairs(s, a, P, r, options.pop("stop", None))
+        return cls(P, r, gamma, action_ptr=ptr, stop=stop, **options)._with(
+            _pair_actions=actions
+        )
 
     @classmethod
     def from_arrays(cls, P: Any, r: Any, gamma: Any, *, axes: str, **options: Any) -> MDP:
@@ -277,8 +293,6 @@ class MDP:
         axes : P's axes and r's, as letters s, a, t (next state): "ast,sa" is P[a, s, t] and r[s, a];
         r may be any of s, sa, as, sat, ast, sst …. P may be a list of A sparse matrices if its axes are ast.
         """
-        from mdpkit._read import named_axes
-
         P, r, reward_on, more = named_axes(P, r, axes)
         return cls(P, r, gamma, reward_on=reward_on, **(more | options))
 
@@ -294,16 +308,6 @@ class MDP:
     def __repr__(self) -> str:
         storage = "exact" if self.is_exact else "CSR" if self.is_sparse else "dense"
         size = self.n_transitions if self.is_sparse else self.rows.size
-        gamma = self.gamma if not isinstance(self.gamma, numbers.Real) else f"{float(self.gamma):.12g}"
-        return f"MDP({self.n_states} states, {self.n_pairs} pairs, {size} {storage} entries, γ={gamma})"
-
-
-def _names(names: Sequence | None, count: int, what: str, *, exact: bool) -> tuple | None:
-    if names is None:
-        return None
-    if isinstance(names, str):
-        raise TypeError(f"{what} must be a sequence of names, not one string.")
-    names = tuple(names)
-    if len(names) < count or (exact and len(names) > count):
-        raise ModelError(f"{what} has {len(names)} names for {count} {what}.")
-    return names
+        gamma = self.gamma if self.is_exact else f"{self.gamma:.12g}"
+        sizes = f"{self.n_states} states, {self.n_pairs} pairs, {size} {storage} entries"
+        return f"MDP({sizes}, γ={gamma})"

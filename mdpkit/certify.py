@@ -1,0 +1,158 @@
+"""Rigorous bounds on v*, on v^π and on a policy's loss, whoever computed them, rounding included.
+
+With δ = Tv − v, and with δ clipped to contain 0 where an episode may stop,
+
+    Tv + γ/(1−γ)·min δ  ≤  v*  ≤  Tv + γ/(1−γ)·max δ                (MacQueen; Porteus)
+
+and the same with T^π for v^π. One sweep gives them all. Each computed number is widened by a bound on its
+rounding error, so the bounds hold for the model as written: for every model whose probabilities and
+discount lie within 2⁻⁵² of the floats given, and whose rows sum to 1.
+
+Source: MacQueen (1966); Porteus (1971); Puterman (1994), §6.6. Checked in tests/certify.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mdpkit._array import EPS, sup
+from mdpkit.errors import PrecisionWarning, UnboundedError
+from mdpkit.mdp import MDP
+from mdpkit.operators.bellman import action_values, check_shape, greedy_pairs, rounding
+from mdpkit.operators.resolvent import policy_value
+from mdpkit.policy import expected_under, mixing_error
+
+DEFAULT_TOLERANCE = 1e-8
+"""Relative to max(1, ‖v‖∞): the gap asked for where none is given."""
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """Two-sided bounds, and what one sweep says besides.
+
+    lower, upper   (S,) bounds on v*, or on v^π where a policy was given
+    policy         (S,) int, the greedy policy of v, or the policy given
+    loss           v* − v^policy ≤ loss at every state
+    q              action values of v, in pair layout
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+    policy: np.ndarray
+    loss: float
+    q: np.ndarray
+
+    @property
+    def gap(self) -> float:
+        """max(upper − lower)."""
+        return (self.upper - self.lower).max()
+
+    @property
+    def v(self) -> np.ndarray:
+        """The midpoint of the bounds: within gap/2 of the truth."""
+        return (self.lower + self.upper) / 2
+
+
+def certify(mdp: MDP, v: Any = None, *, policy: Any = None) -> Certificate:
+    """Bound v* by any v, or v^π and the loss of π by a policy, in one sweep.
+
+    v : (S,) any values; policy : (S,) int or pair layout. Given both, v is taken as an estimate of v^π.
+    Raises ValueError on a wrong shape or a number that is not finite, UnboundedError at γ = 1.
+    """
+    require_discount(mdp)
+    if v is None and policy is None:
+        raise TypeError("certify needs v= or policy=.")
+    if v is None:
+        v = policy_value(mdp, policy)
+    check_shape(v, (mdp.n_states,), "v")
+    v = np.asarray(v) if mdp.is_exact else np.asarray(v, dtype=float)
+    if not mdp.is_exact and not np.isfinite(v).all():
+        s = int(np.argmin(np.isfinite(v)))
+        raise ValueError(f"v[{s}] is {v[s]}; finite numbers are needed.")
+    q = action_values(mdp, v)
+    error = rounding(mdp, v)
+    top = np.maximum.reduceat(q.reshape(-1), mdp.action_ptr[:-1])
+    lower, upper = _bounds(mdp, v, top, error)
+    if policy is None:
+        chosen = greedy_pairs(mdp, q, 2 * error)
+        below, _ = _bounds(mdp, v, q.reshape(-1)[chosen], error)
+        return Certificate(lower, upper, mdp.pair_actions[chosen], (upper - below).max(), q)
+    own = expected_under(mdp, policy, q)
+    below, above = _bounds(mdp, v, own, error + mixing_error(mdp, policy, q))
+    return Certificate(below, above, np.asarray(policy), (upper - below).max(), q)
+
+
+def require_discount(mdp: MDP) -> None:
+    """Raise UnboundedError at γ = 1, where these bounds do not exist; warn where they will be wide."""
+    if mdp.gamma >= 1:
+        raise UnboundedError(
+            "γ = 1: a discounted value needs γ < 1. Pass gamma=, for instance mdp.replace(gamma=0.99).",
+            states=list(range(min(mdp.n_states, 10))),
+        )
+    if not mdp.is_exact and mdp.gamma > 1 - 1e-9:
+        condition = (1 + mdp.gamma) / (1 - mdp.gamma)
+        floor = rounding_floor(mdp, mdp.reward_size / (1 - mdp.gamma))
+        warnings.warn(
+            f"γ = {mdp.gamma!r}: condition number (1+γ)/(1−γ) = {condition:.2g}; in floating point v* can be "
+            f"bounded to about {floor:.2g} at worst. Use mdp.exact() for more.",
+            PrecisionWarning,
+            stacklevel=3,
+        )
+
+
+def _bounds(mdp: MDP, v: Any, image: Any, error: Any) -> tuple[Any, Any]:
+    """Bound the fixed point of F by image = F v, known to within `error`; F is T or T^π."""
+    change = image - v
+    slack = error + (0 if mdp.is_exact else EPS * (sup(image) + sup(v)))
+    low, high = tails(mdp, change.min() - slack, change.max() + slack)
+    if mdp.is_exact:
+        return image + low, image + high
+    widen = error + 4 * EPS * (sup(image) + max(abs(low), abs(high)))
+    return image + (low - widen), image + (high + widen)
+
+
+def tails(mdp: MDP, low: Any, high: Any) -> tuple[Any, Any]:
+    """γ/(1−γ)·δ for the extremes of δ = Tv − v: how far v* may still lie from Tv, from either side.
+
+    A stop takes no part in the sum to come, so it moves either extreme to 0 at least. The discount may be
+    read up to 2⁻⁵² away, which matters once 1 − γ is small.
+    """
+    if mdp.stops:
+        low, high = min(low, 0), max(high, 0)
+    if mdp.is_exact:
+        horizon = mdp.gamma / (1 - mdp.gamma)
+        return low * horizon, high * horizon
+    least, most = (_horizon(mdp.gamma + sign * EPS) for sign in (-1, 1))
+    return low * (most if low < 0 else least), high * (most if high > 0 else least)
+
+
+def _horizon(gamma: float) -> float:
+    return np.inf if gamma >= 1 else max(gamma, 0.0) / (1 - gamma)
+
+
+def interval(mdp: MDP, low: float, high: float, size: float) -> float:
+    """The gap that `certify` will find for a v of size ‖v‖∞ with low ≤ Tv − v ≤ high, or less.
+
+    This is the one stopping rule of the methods that know Tv − v.
+    """
+    error = rounding(mdp, None, bound=size) + 2 * EPS * size
+    below, above = tails(mdp, low - error, high + error)
+    return above - below + 2 * error
+
+
+def rounding_floor(mdp: MDP, size: float) -> float:
+    """The gap that remains at the fixed point itself, for values of size ‖v‖∞."""
+    return 0.0 if mdp.is_exact else interval(mdp, 0.0, 0.0, size)
+
+
+def tolerance(mdp: MDP, size: float, tol: float | None = None) -> float:
+    """The gap to reach: `tol`, or max(10⁻⁸·max(1, ‖v‖∞), 4 × the rounding floor)."""
+    if tol is not None:
+        return tol
+    if mdp.is_exact:
+        return 0
+    return max(DEFAULT_TOLERANCE * max(1.0, size), 4 * rounding_floor(mdp, size))

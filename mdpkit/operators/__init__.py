@@ -1,0 +1,1 @@
+"""Operators: each equation of dynamic programming once, with its fast twins under it."""

@@ -1,0 +1,308 @@
+"""The Bellman backup: (T v)(s) = ⊕_a [ r(s,a) + γ ⊗_t v(t) ].
+
+With ⊕ = maximum, ⊗ = mean it is optimality; with ⊕ = expected(π) it is policy evaluation. T is monotone
+and, for every ⊕ but boltzmann, ‖Tv − Tw‖∞ ≤ γ‖v − w‖∞.
+
+The definitions below read like the book and run on NumPy, JAX, CuPy and exact rationals. On float64
+NumPy models their numba twins, one for each storage, do the same in one fused pass.
+Source: Puterman (1994), §6.2. Checked in tests/operators (twins) and proofs_checks.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mdpkit._array import EPS, TINY, kind, row_rounding, sup
+from mdpkit._jit import blocks, njit
+from mdpkit._rows import CSR
+from mdpkit.mdp import MDP
+from mdpkit.operators.aggregate import MAXIMUM, Reduction, maximum, reduce_row
+from mdpkit.operators.expect import MEAN, SAMPLED, Expectation, expect_row, mean
+
+NONE, INDEX = np.empty(0), np.empty(0, dtype=np.int64)
+
+
+class Sweep(NamedTuple):
+    """What one pass over the model gives."""
+
+    v: np.ndarray  # (S,)      T v
+    low: float  #               min_s (T v − v)(s)
+    high: float  #              max_s (T v − v)(s)
+    best: np.ndarray  # (S,)    the first pair of largest action value in each state
+
+
+# ---- definitions -----------------------------------------------------------------------------------------
+
+
+def action_values(mdp: MDP, v: Any, expect: Expectation = mean) -> Any:
+    """q(s,a) = r(s,a) + γ ⊗_t v(t), in pair layout. v : (S,). Raises ValueError on another shape."""
+    check_shape(v, (mdp.n_states,), "v")
+    if not _has_twin(mdp, v):
+        return action_values_reference(mdp, v, expect)
+    q = np.empty(mdp.n_pairs)
+    _run(
+        mdp,
+        v,
+        maximum,
+        expect,
+        np.empty(mdp.n_states),
+        np.empty(mdp.n_states, dtype=np.int64),
+        q,
+    )
+    return q.reshape(mdp.pair_shape)
+
+
+def backup(mdp: MDP, v: Any, over: Reduction = maximum, expect: Expectation = mean) -> Any:
+    """(T v)(s) = ⊕_a [ r(s,a) + γ ⊗_t v(t) ], (S,). v : (S,). Raises ValueError on another shape."""
+    check_shape(v, (mdp.n_states,), "v")
+    if _has_twin(mdp, v):
+        return sweep(mdp, v, over, expect).v
+    return backup_reference(mdp, v, over, expect)
+
+
+def backup_q(mdp: MDP, q: Any, over: Reduction = maximum, expect: Expectation = mean) -> Any:
+    """(B q)(s,a) = r(s,a) + γ ⊗_t ⊕_b q(t,b), in pair layout. q : pair layout."""
+    return action_values(mdp, aggregate(mdp, q, over), expect)
+
+
+def aggregate(mdp: MDP, q: Any, over: Reduction = maximum) -> Any:
+    """⊕_a q(s,a), (S,). q : pair layout."""
+    check_shape(q, mdp.pair_shape, "q")
+    if _has_twin(mdp, q):
+        out = np.empty(mdp.n_states)
+        flat = np.ascontiguousarray(q).reshape(-1)
+        _aggregate(flat, mdp.action_ptr, over.code, over.parameter, _weight(over), out)
+        return out
+    return aggregate_reference(mdp, q, over)
+
+
+def greedy(mdp: MDP, v: Any, slack: float | None = None) -> np.ndarray:
+    """The first action within `slack` of the best one, (S,) int; see `greedy_pairs`."""
+    if slack is None:
+        slack = 2 * rounding(mdp, v)
+    return mdp.pair_actions[greedy_pairs(mdp, action_values(mdp, v), slack)]
+
+
+def greedy_pairs(mdp: MDP, q: Any, slack: float = 0.0) -> np.ndarray:
+    """The first pair of each state with q ≥ max q − slack, (S,) int.
+
+    A slack of twice the rounding of q makes ties of the model ties of the floats: the lowest index wins
+    on every machine. The action's value is within `slack` of the best.
+    """
+    flat = np.asarray(q).reshape(-1)
+    top = np.maximum.reduceat(flat, mdp.action_ptr[:-1])
+    near = np.flatnonzero(flat >= np.repeat(top - slack, np.diff(mdp.action_ptr)))
+    return near[np.searchsorted(near, mdp.action_ptr[:-1])]
+
+
+def action_values_reference(mdp: MDP, v: Any, expect: Expectation = mean) -> Any:
+    """`action_values` as it is defined."""
+    return mdp.r + mdp.gamma * expect(mdp, v)
+
+
+def aggregate_reference(mdp: MDP, q: Any, over: Reduction = maximum) -> Any:
+    """`aggregate` as it is defined: ragged action sets become a table with a mask."""
+    if mdp.pair_shape == (mdp.n_states, mdp.n_actions):
+        return over(q)[0]
+    where = (mdp.pair_states, mdp.pair_actions)
+    mask = np.zeros((mdp.n_states, mdp.n_actions), dtype=bool)
+    mask[where] = True
+    weight = None if over.weight is None else _spread(mask, where, over.weight)
+    return over(_spread(mask, where, q), mask, weight)[0]
+
+
+def backup_reference(
+    mdp: MDP, v: Any, over: Reduction = maximum, expect: Expectation = mean
+) -> Any:
+    """`backup` as it is defined."""
+    return aggregate_reference(mdp, action_values_reference(mdp, v, expect), over)
+
+
+def _spread(mask: np.ndarray, where: tuple, x: Any) -> Any:
+    if kind(x) == "jax":
+        import jax.numpy as jnp
+
+        return jnp.zeros(mask.shape, dtype=x.dtype).at[where].set(x)
+    table = np.zeros(mask.shape, dtype=np.asarray(x).dtype)
+    table[where] = x
+    return table
+
+
+# ---- rounding ---------------------------------------------------------------------------------------------
+
+
+def rounding(mdp: MDP, v: Any, bound: float | None = None) -> float:
+    """Bound |computed − true| of every action value of `v`, hence of T v (⊗ = mean, ⊕ a non-expansion).
+
+    True means: of every model whose probabilities and discount lie within 2⁻⁵² of the floats given,
+    whose rewards within a relative 2⁻⁵², and whose rows sum to 1 (`MDP.exact`). 0 on exact models.
+    `bound` replaces ‖v‖∞ where it is known.
+    """
+    if mdp.is_exact:
+        return 0
+    size = float(sup(v)) if bound is None else bound
+    per_row = row_rounding(mdp.widest_row, size) + (mdp.defect + 3 * EPS) * size
+    return per_row + 2 * EPS * mdp.reward_size + TINY
+
+
+# ---- the numba twins --------------------------------------------------------------------------------------
+
+
+def sweep(
+    mdp: MDP, v: np.ndarray, over: Reduction = maximum, expect: Expectation = mean
+) -> Sweep:
+    """T v, the extremes of T v − v, and the best pairs, in one pass over a NumPy model."""
+    out, best = np.empty(mdp.n_states), np.empty(mdp.n_states, dtype=np.int64)
+    low, high = _run(mdp, v, over, expect, out, best, NONE)
+    return Sweep(out, low, high, best)
+
+
+def _has_twin(mdp: MDP, x: Any) -> bool:
+    return kind(x, mdp._r) == "numpy" and not mdp.is_exact
+
+
+def _weight(over: Reduction) -> np.ndarray:
+    return (
+        NONE
+        if over.weight is None
+        else np.ascontiguousarray(over.weight, dtype=float).reshape(-1)
+    )
+
+
+def _run(
+    mdp: MDP,
+    v: Any,
+    over: Reduction,
+    expect: Expectation,
+    out: np.ndarray,
+    best: np.ndarray,
+    q: np.ndarray,
+) -> tuple[float, float]:
+    """Run the twin of the model's storage block by block; Ctrl-C is heard between blocks."""
+    v = np.ascontiguousarray(v, dtype=float)
+    stop = NONE if mdp._stop is None else mdp._stop
+    chosen = INDEX if expect.successors is None else expect.successors
+    order, scratch = INDEX, NONE
+    if expect.code not in (
+        MEAN,
+        SAMPLED,
+    ):  # rows are gathered, dense ones in falling order of v
+        order, scratch = np.argsort(-v, kind="stable"), np.empty(mdp.n_states)
+    how = (
+        over.code,
+        float(over.parameter),
+        _weight(over),
+        expect.code,
+        float(expect.parameter),
+        chosen,
+    )
+    how = (*how, order, scratch, scratch.copy())
+    least = float(v.min())
+    low, high = np.inf, -np.inf
+    entries = mdp.rows.values.size if isinstance(mdp.rows, CSR) else mdp.rows.size
+    for begin, end in blocks(mdp.n_states, entries):
+        span = (begin, end, out, best, q)
+        if isinstance(mdp.rows, CSR):
+            values, columns, row_ptr, _ = mdp.rows
+            rows = (values, unsigned(columns), unsigned(row_ptr))
+            twin = _sweep_csr(
+                *rows, mdp.action_ptr, mdp._r, stop, mdp.gamma, v, least, *how, *span
+            )
+        else:
+            twin = _sweep_dense(
+                mdp.rows, mdp.action_ptr, mdp._r, stop, mdp.gamma, v, least, *how, *span
+            )
+        low, high = min(low, twin[0]), max(high, twin[1])
+    return low, high
+
+
+def unsigned(index: np.ndarray) -> np.ndarray:
+    """The same memory as unsigned integers: signed indices cost numba up to 3.4× (wrap-around checks)."""
+    return index.view(f"u{index.dtype.itemsize}") if index.dtype.kind == "i" else index
+
+
+@njit
+def _finish_state(s, q, first, n, v, over, parameter, weight, out, best, every_q):
+    """Reduce one state's action values; return (T v − v)(s)."""
+    top = 0
+    for i in range(1, n):
+        if q[i] > q[top]:
+            top = i
+    best[s] = first + top
+    out[s] = q[top] if over == MAXIMUM else reduce_row(over, q, n, parameter, weight, first)
+    if every_q.size:
+        for i in range(n):
+            every_q[first + i] = q[i]
+    return out[s] - v[s]
+
+
+@njit
+def _sweep_dense(
+    rows, action_ptr, r, stop, gamma, v, least, over, parameter, weight, expect, tau, chosen, order,
+    p, gathered, begin, end, out, best, every_q,
+):  # fmt: skip
+    low, high = np.inf, -np.inf
+    q = np.empty(np.max(action_ptr[begin + 1 : end + 1] - action_ptr[begin:end]))
+    for s in range(begin, end):
+        first, n = action_ptr[s], action_ptr[s + 1] - action_ptr[s]
+        for i in range(n):
+            pair = first + i
+            if expect == MEAN:
+                total = 0.0
+                for t in range(v.size):
+                    total += rows[pair, t] * v[t]
+            elif expect == SAMPLED:
+                total = v[chosen[pair]] if chosen[pair] >= 0 else 0.0
+            else:
+                end_here = stop[pair] if stop.size else 0.0
+                for t in range(v.size):
+                    p[t], gathered[t] = rows[pair, order[t]], v[order[t]]
+                total = expect_row(expect, p, gathered, v.size, end_here, tau, least)
+            q[i] = r[pair] + gamma * total
+        change = _finish_state(s, q, first, n, v, over, parameter, weight, out, best, every_q)
+        low, high = min(low, change), max(high, change)
+    return low, high
+
+
+@njit
+def _sweep_csr(
+    values, columns, row_ptr, action_ptr, r, stop, gamma, v, least, over, parameter, weight, expect, tau,
+    chosen, order, p, gathered, begin, end, out, best, every_q,
+):  # fmt: skip
+    low, high = np.inf, -np.inf
+    q = np.empty(np.max(action_ptr[begin + 1 : end + 1] - action_ptr[begin:end]))
+    for s in range(begin, end):
+        first, n = action_ptr[s], action_ptr[s + 1] - action_ptr[s]
+        for i in range(n):
+            pair = first + i
+            if expect == MEAN:
+                total = 0.0
+                for j in range(row_ptr[pair], row_ptr[pair + 1]):
+                    total += values[j] * v[columns[j]]
+            elif expect == SAMPLED:
+                total = v[chosen[pair]] if chosen[pair] >= 0 else 0.0
+            else:
+                end_here = stop[pair] if stop.size else 0.0
+                size = row_ptr[pair + 1] - row_ptr[pair]
+                for j in range(size):
+                    p[j], gathered[j] = values[row_ptr[pair] + j], v[columns[row_ptr[pair] + j]]
+                total = expect_row(expect, p, gathered, size, end_here, tau, least)
+            q[i] = r[pair] + gamma * total
+        change = _finish_state(s, q, first, n, v, over, parameter, weight, out, best, every_q)
+        low, high = min(low, change), max(high, change)
+    return low, high
+
+
+@njit
+def _aggregate(q, action_ptr, over, parameter, weight, out):
+    for s in range(out.size):
+        first, n = action_ptr[s], action_ptr[s + 1] - action_ptr[s]
+        out[s] = reduce_row(over, q[first:], n, parameter, weight, first)
+
+
+def check_shape(x: Any, shape: tuple[int, ...], name: str) -> None:
+    """Raise ValueError unless x has the shape."""
+    if np.shape(x) != shape:
+        raise ValueError(f"{name} has shape {np.shape(x)}; {shape} is needed.")

@@ -1,0 +1,106 @@
+"""In-place and policy-restricted sweeps: the backup where order, or a fixed policy, matters.
+
+    Gauss–Seidel   v(s) ← max_a r(s,a) + γ Σ_t P(t|s,a) v(t), each state reading what was just written
+    T_πᵐ           m sweeps of v ← r_π + γ P_π v on the rows of one policy, gathered once
+
+Source: Bertsekas & Tsitsiklis (1989), §2.6; Puterman (1994), §6.3.3 and §6.5.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mdpkit._jit import blocks, njit
+from mdpkit._rows import CSR, Rows, multiply
+from mdpkit.mdp import MDP
+from mdpkit.operators.bellman import unsigned
+
+
+def in_place_sweep(mdp: MDP, v: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, float]:
+    """Back up the states of `order` one after the other, each seeing the last; v itself is kept.
+
+    Returns the new values and the largest change of any state.
+    """
+    v = np.array(v, dtype=float)
+    order = np.ascontiguousarray(order, dtype=np.int64)
+    entries = mdp.rows.values.size if isinstance(mdp.rows, CSR) else mdp.rows.size
+    largest = 0.0
+    for begin, end in blocks(order.size, entries):
+        if isinstance(mdp.rows, CSR):
+            values, columns, row_ptr, _ = mdp.rows
+            rows = (values, unsigned(columns), unsigned(row_ptr))
+            change = _in_place_csr(
+                *rows, mdp.action_ptr, mdp._r, mdp.gamma, v, order[begin:end]
+            )
+        else:
+            change = _in_place_dense(
+                mdp.rows, mdp.action_ptr, mdp._r, mdp.gamma, v, order[begin:end]
+            )
+        largest = max(largest, change)
+    return v, largest
+
+
+def in_place_sweep_reference(
+    mdp: MDP, v: np.ndarray, order: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """`in_place_sweep` as it is defined."""
+    new = v.copy()
+    for s in order:
+        pairs = slice(mdp.action_ptr[s], mdp.action_ptr[s + 1])
+        new[s] = (mdp._r + mdp.gamma * multiply(mdp.rows, new))[pairs].max()
+    return new, float(np.abs(new - v).max(initial=0.0))
+
+
+def chain_sweep(rows: Rows, r: np.ndarray, gamma: float, v: np.ndarray) -> np.ndarray:
+    """r + γ P v for a chain of S rows: one sweep of T_π."""
+    out = np.empty(r.size)
+    if not isinstance(rows, CSR):
+        return r + gamma * (rows @ v)
+    values, columns, row_ptr = rows.values, unsigned(rows.columns), unsigned(rows.row_ptr)
+    for begin, end in blocks(r.size, values.size):
+        _chain_csr(values, columns, row_ptr, r, gamma, v, begin, end, out)
+    return out
+
+
+def chain_sweep_reference(rows: Rows, r: np.ndarray, gamma: float, v: np.ndarray) -> np.ndarray:
+    """`chain_sweep` as it is defined."""
+    return r + gamma * multiply(rows, v)
+
+
+@njit
+def _in_place_dense(rows, action_ptr, r, gamma, v, order):
+    largest = 0.0
+    for s in order:
+        top = -np.inf
+        for pair in range(action_ptr[s], action_ptr[s + 1]):
+            total = 0.0
+            for t in range(v.size):
+                total += rows[pair, t] * v[t]
+            top = max(top, r[pair] + gamma * total)
+        largest = max(largest, abs(top - v[s]))
+        v[s] = top
+    return largest
+
+
+@njit
+def _in_place_csr(values, columns, row_ptr, action_ptr, r, gamma, v, order):
+    largest = 0.0
+    for s in order:
+        top = -np.inf
+        for pair in range(action_ptr[s], action_ptr[s + 1]):
+            total = 0.0
+            for j in range(row_ptr[pair], row_ptr[pair + 1]):
+                total += values[j] * v[columns[j]]
+            top = max(top, r[pair] + gamma * total)
+        largest = max(largest, abs(top - v[s]))
+        v[s] = top
+    return largest
+
+
+@njit
+def _chain_csr(values, columns, row_ptr, r, gamma, v, begin, end, out):
+    for s in range(begin, end):
+        total = 0.0
+        for j in range(row_ptr[s], row_ptr[s + 1]):
+            total += values[j] * v[columns[j]]
+        out[s] = r[s] + gamma * total

@@ -1,0 +1,293 @@
+"""The one loop: a method steps, its gap is watched, and what comes out is certified by someone else.
+
+A method is a frozen dataclass with three functions, and knows nothing of loops, tolerances or clocks:
+
+    init(mdp) → state        state.v is an (S,) estimate of v*
+    step(mdp, state) → state
+    gap(mdp, state) → float  a bound on the width of v*'s interval that `certify` will find at state.v
+
+`iterate` yields every state, for teaching; `solve` stops when the gap is reached and certifies.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from mdpkit._array import number, row_rounding, sup
+from mdpkit._progress import gap_bar
+from mdpkit.certify import Certificate, certify, require_discount, rounding_floor, tolerance
+from mdpkit.errors import NonFiniteError, NotSolvedError
+from mdpkit.mdp import MDP
+from mdpkit.operators.bellman import check_shape
+from mdpkit.policy import probabilities
+
+MAX_STEPS = 1_000_000
+PATIENCE = 1000
+"""Steps without a smaller gap after which nothing more is expected of a method."""
+
+
+class Method(Protocol):
+    """What `solve` asks of a method; see the module's header."""
+
+    def init(self, mdp: MDP) -> Any:
+        """Return the first state."""
+        ...
+
+    def step(self, mdp: MDP, state: Any) -> Any:
+        """Return the next state; the old one stays as it was."""
+        ...
+
+    def gap(self, mdp: MDP, state: Any) -> float:
+        """Bound the width of the interval around v* that `state.v` proves."""
+        ...
+
+    # A method whose theorem gives it a rate also has `rate(mdp)`: from a pessimistic start, one with
+    # v_0 ≤ T v_0, ‖v_k − v*‖∞ ≤ rateᵏ ‖v_0 − v*‖∞. `mdpkit converge` draws it.
+
+
+class Status(enum.Enum):
+    """How a solve ended; each value is a sentence."""
+
+    SOLVED = "The bounds on v* are as narrow as asked."
+    MAX_STEPS = "The limit on steps was reached before the gap asked for."
+    DEADLINE = "The deadline passed before the gap asked for was reached."
+    INTERRUPTED = "The solve was interrupted; the bounds are those of the last complete step."
+    ROUNDING_FLOOR = (
+        "The gap asked for lies below what floating-point rounding allows for this model."
+    )
+    STAGNATED = "The method stopped making progress before the gap asked for."
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution:
+    """A certified answer.
+
+    v                   (S,) midpoint of the bounds, within gap/2 of v* (units: reward)
+    q, probabilities    pair layout: action values of v, and the policy as a distribution
+    policy              (S,) int, greedy in q, the lowest index among ties
+    lower, upper        (S,) lower ≤ v* ≤ upper, rounding included; gap = max(upper − lower)
+    loss                v* − v^policy ≤ loss at every state
+    gaps                the method's proven gap after each step
+    status, steps, seconds, method, why   how it came about
+    """
+
+    v: np.ndarray
+    q: np.ndarray
+    policy: np.ndarray
+    probabilities: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    gap: float
+    loss: float
+    gaps: np.ndarray
+    start: np.ndarray = field(repr=False)
+    status: Status
+    steps: int
+    seconds: float
+    method: Any
+    why: str = ""
+    state: Any = None
+
+    @property
+    def value_at_start(self) -> float:
+        """Σ_s start(s) v(s)."""
+        return self.start @ self.v
+
+    @property
+    def lower_at_start(self) -> float:
+        """A lower bound on Σ_s start(s) v*(s), rounding included."""
+        return self.start @ self.lower - self._start_rounding
+
+    @property
+    def upper_at_start(self) -> float:
+        """An upper bound on Σ_s start(s) v*(s), rounding included."""
+        return self.start @ self.upper + self._start_rounding
+
+    @property
+    def _start_rounding(self) -> float:
+        if self.v.dtype == np.dtype(object):
+            return 0
+        size = max(sup(self.lower), sup(self.upper))
+        used = np.count_nonzero(self.start)
+        return row_rounding(used, size) + abs(self.start.sum() - 1) * size
+
+    def __repr__(self) -> str:
+        return (
+            f"Solution({self.status.name}: v at start {number(self.value_at_start):.10g}, "
+            f"gap {number(self.gap):.2g}, {self.steps} steps of {self.method}, {self.seconds:.3g} s)"
+        )
+
+
+def iterate(mdp: MDP, method: Method, *, start: Any = None) -> Iterator[tuple[Any, float]]:
+    """Yield (state, gap) of a method, from its first state on, without end.
+
+    start : (S,) values to begin from; None is the method's own choice.
+    """
+    state = begin(mdp, method, start)
+    while True:
+        yield state, method.gap(mdp, state)
+        state = method.step(mdp, state)
+
+
+def begin(mdp: MDP, method: Method, start: Any = None) -> Any:
+    """The first state of a method, from the values given or its own choice."""
+    if start is None:
+        return method.init(mdp)
+    check_shape(start, (mdp.n_states,), "start")
+    start = np.array(start, dtype=float)
+    if not np.isfinite(start).all():
+        s = int(np.argmin(np.isfinite(start)))
+        raise ValueError(f"start[{s}] is {start[s]}; finite numbers are needed.")
+    return method.init(mdp, start)  # type: ignore[call-arg]
+
+
+def solve(
+    mdp: MDP,
+    method: Method,
+    *,
+    tol: float | None = None,
+    max_steps: int | None = None,
+    deadline: float | None = None,
+    progress: bool = False,
+    throw: bool = True,
+    start: Any = None,
+    why: str = "",
+) -> Solution:
+    """Run a method until v* is known to within `tol`, and certify the answer independently of it.
+
+    tol        bound on max(upper − lower); None: max(10⁻⁸·max(1, ‖v‖∞), 4 × the rounding floor)
+    deadline   seconds from now; the step under way is finished
+    progress   draw a bar with the certified gap on standard error
+    throw      False returns the solution with its status where True raises
+    start      (S,) values to begin from (never written to)
+
+    Raises NotSolvedError (with `.solution`) if the gap is not certified, UnboundedError at γ = 1,
+    NonFiniteError if an iterate overflows. On Ctrl-C the KeyboardInterrupt carries `.solution`.
+    """
+    require_discount(mdp)
+    _check_limits(tol, max_steps, deadline)
+    clock = time.monotonic()
+    run = _Run(
+        mdp, method, tol, max_steps or MAX_STEPS, None if deadline is None else clock + deadline
+    )
+    interrupted = None
+    try:
+        with gap_bar(progress) as show:
+            status = run.loop(begin(mdp, method, start), show)
+    except KeyboardInterrupt as interrupt:
+        if run.state is None:
+            raise
+        status, interrupted = Status.INTERRUPTED, interrupt
+    solution = run.finish(status, time.monotonic() - clock, why)
+    if interrupted is not None and throw:
+        interrupted.solution = solution  # type: ignore[attr-defined]
+        raise interrupted
+    if solution.status is not Status.SOLVED and throw:
+        raise NotSolvedError(
+            f"{solution.status.value} Certified: gap {number(solution.gap):.3g} after {solution.steps} steps; "
+            f"asked: {run.goal():.3g}. Pass throw=False to have the solution.",
+            solution,
+        )
+    return solution
+
+
+def _check_limits(tol: float | None, max_steps: int | None, deadline: float | None) -> None:
+    if tol is not None and not tol >= 0:
+        raise ValueError(f"tol must be ≥ 0; it is {tol}.")
+    if max_steps is not None and not max_steps >= 1:
+        raise ValueError(f"max_steps must be ≥ 1; it is {max_steps}.")
+    if deadline is not None and not deadline > 0:
+        raise ValueError(f"deadline must be > 0 seconds; it is {deadline}.")
+
+
+class _Run:
+    """One solve under way: the loop's variables, so that an interrupt can still be certified."""
+
+    def __init__(
+        self, mdp: MDP, method: Method, tol: float | None, max_steps: int, until: float | None
+    ):
+        self.mdp, self.method, self.tol = mdp, method, tol
+        self.max_steps, self.until = max_steps, until
+        self.state: Any = None
+        self.gaps: list[float] = []
+        self.certificate: Certificate | None = None
+
+    def loop(self, state: Any, show: Any) -> Status:
+        """Step until the goal is certified or something else ends it."""
+        self.state = state
+        best, since = np.inf, 0
+        while True:
+            previous, self.state = self.state, self.method.step(self.mdp, self.state)
+            self.certificate = None
+            gap = self.method.gap(self.mdp, self.state)
+            self.gaps.append(gap)
+            if not gap < np.inf:
+                self._refuse_nonfinite()
+            size = number(sup(self.state.v))
+            goal = tolerance(self.mdp, size, self.tol)
+            show(gap, goal)
+            if gap <= goal and self._certified().gap <= goal:
+                return Status.SOLVED
+            since = 0 if gap < best else since + 1
+            best = min(best, gap)
+            if gap <= 2 * rounding_floor(self.mdp, size):
+                return Status.ROUNDING_FLOOR
+            if since > PATIENCE or (since and np.array_equal(previous.v, self.state.v)):
+                return Status.STAGNATED
+            if len(self.gaps) >= self.max_steps:
+                return Status.MAX_STEPS
+            if self.until is not None and time.monotonic() >= self.until:
+                return Status.DEADLINE
+
+    def goal(self) -> float:
+        """The gap asked for, at the present iterate."""
+        return number(tolerance(self.mdp, number(sup(self.state.v)), self.tol))
+
+    def finish(self, status: Status, seconds: float, why: str) -> Solution:
+        """Bound v* from the last iterate; the solution's v is the midpoint of the bounds."""
+        proof = self._certified()
+        if status is not Status.INTERRUPTED and proof.gap <= self.goal():
+            status = Status.SOLVED
+        v = proof.v
+        answer = certify(self.mdp, v)  # q, the policy and its loss belong to the v returned
+        same = np.array_equal(answer.policy, proof.policy)
+        return Solution(
+            v=v,
+            q=answer.q,
+            policy=answer.policy,
+            probabilities=probabilities(self.mdp, answer.policy),
+            lower=proof.lower,
+            upper=proof.upper,
+            gap=proof.gap,
+            loss=min(answer.loss, proof.loss) if same else answer.loss,
+            gaps=np.array(self.gaps),
+            start=self.mdp.start,
+            status=status,
+            steps=len(self.gaps),
+            seconds=seconds,
+            method=self.method,
+            why=why,
+            state=self.state,
+        )
+
+    def _certified(self) -> Certificate:
+        if self.certificate is None:
+            self.certificate = certify(self.mdp, self.state.v)
+        return self.certificate
+
+    def _refuse_nonfinite(self) -> None:
+        wrong = ~np.isfinite(self.state.v)
+        if wrong.any():
+            s, step = int(np.argmax(wrong)), len(self.gaps)
+            raise NonFiniteError(
+                f"after step {step}, v[{s}] = {self.state.v[s]} ({int(wrong.sum())} such states). The model's "
+                "numbers were finite: the method diverged or overflowed. Scale the rewards, or tell us.",
+                step=step,
+                state=s,
+            )
