@@ -1,4 +1,4 @@
-"""Exact Markov decision processes: solvers whose answers carry certified bounds, and theorems that run.
+"""Exact Markov decision processes: solvers with certified bounds, and theorems that run.
 
     import mdpkit as mk
     sol = mk.solve(mk.load("gym:FrozenLake-v1", gamma=0.99))
@@ -62,15 +62,16 @@ def solve(
     throw: bool = True,
     start: Any = None,
 ) -> Solution:
-    """v*, q*, an optimal policy, and two-sided bounds on v* that hold with floating-point rounding.
+    """v*, q*, an optimal policy, and two-sided bounds on v* that hold with rounding included.
 
     method     an object from `mdpkit.plan`; None chooses by structure and says why in `sol.why`
     tol        bound on max(upper − lower); None: max(10⁻⁸·max(1, ‖v‖∞), 4 × the rounding floor)
     max_steps, deadline (seconds), progress (a bar on standard error), start ((S,) first values)
     throw      False returns the solution with its status where True raises
 
-    Raises NotSolvedError (with `.solution`) if the gap asked for is not certified, UnboundedError where
-    the value is infinite or undefined. On Ctrl-C the KeyboardInterrupt carries `.solution`.
+    Raises NotSolvedError (with `.solution`) if the gap asked for is not certified,
+    UnboundedError where the value is infinite or undefined. On Ctrl-C the KeyboardInterrupt
+    carries `.solution`.
     """
     from mdpkit.solve import solve as run
 
@@ -93,7 +94,7 @@ def solve(
 
 
 class _FrontDoor(ModuleType):
-    """Keeps `mdpkit.solve` the function: importing the submodule of that name would put itself there."""
+    """Keeps `mdpkit.solve` the function: importing the submodule would put itself there."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name in ("solve", "certify") and isinstance(value, ModuleType)):

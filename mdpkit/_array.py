@@ -1,7 +1,7 @@
-"""What kind of numbers are these? The only file that knows array libraries, and the rounding of a row.
+"""What numbers are these? The only file that knows array libraries, and the rounding of a row.
 
-The references of this package run on NumPy, CuPy and JAX arrays and on NumPy object arrays of exact
-rationals; everything here is asked of the arrays themselves, never of a global switch.
+The references of this package run on NumPy, CuPy and JAX arrays and on NumPy object arrays of
+exact rationals; everything here is asked of the arrays themselves, never of a global switch.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 EPS = 2.0**-52
-"""Spacing of float64 at 1. One rounding errs by at most half of it; `.exact()` reads within it."""
+"""Spacing of float64 at 1. One rounding errs by ≤ half of it; `.exact()` reads within it."""
 
 TINY = 2.0**-1022
 """Smallest normal float64: what a product that underflows can lose."""
@@ -49,6 +49,17 @@ def namespace(*arrays: Any) -> Any:
     return np
 
 
+def scatter(shape: tuple[int, ...], where: Any, x: Any) -> Any:
+    """Return an array of zeros with x at the indices `where`, in the library x lives in."""
+    xp = namespace(x)
+    x = xp.asarray(x)
+    table = xp.zeros(shape, dtype=x.dtype)
+    if kind(x) == "jax":  # its arrays cannot be written to
+        return table.at[where].set(x)
+    table[where] = x
+    return table
+
+
 def sup(x: Any) -> Any:
     """Return ‖x‖∞, 0 for an empty array; exact on exact arrays."""
     if x.size == 0:
@@ -64,10 +75,10 @@ def number(x: Any) -> float:
 def row_rounding(n: Any, size: float) -> Any:
     """Bound |computed − true| of a row Σ_t p_t v_t with n terms, Σ_t p_t ≤ 1 and |v| ≤ size.
 
-        (n + 4)·u·size      the dot product, its discount and the sum with r   (Higham 2002, §3.1)
-        n·2⁻⁵²·size         each probability may be read up to 2⁻⁵² away (`MDP.exact`)
+        (n + 4)·u·size   the dot product, its discount and the sum with r   (Higham 2002, §3.1)
+        n·2⁻⁵²·size      each probability may be read up to 2⁻⁵² away (`MDP.exact`)
 
-    It holds in every order of summation, with or without fused multiply-adds, hence for every twin.
+    It holds in any order of summation, fused multiply-adds or not, hence for every twin.
     """
     return (2.0 * n + 4.0) * EPS * size + n * TINY
 
@@ -75,8 +86,8 @@ def row_rounding(n: Any, size: float) -> Any:
 def as_float(x: Any, name: str) -> np.ndarray:
     """Return x as a float64 array without copying where none is needed.
 
-    Integers, booleans, float32 and foreign byte orders are cast; masked arrays with a masked entry,
-    complex numbers, text and objects raise TypeError.
+    Integers, booleans, float32 and foreign byte orders are cast; masked arrays with a masked
+    entry, complex numbers, text and objects raise TypeError.
     """
     if isinstance(x, np.ma.MaskedArray):
         if np.ma.getmaskarray(x).any():
@@ -89,7 +100,8 @@ def as_float(x: Any, name: str) -> np.ndarray:
         array = array.view(np.ndarray)
     if array.dtype.kind not in "fiub":
         raise TypeError(
-            f"{name} has dtype {array.dtype}; real numbers are needed (exact rationals: MDP.exact())."
+            f"{name} has dtype {array.dtype}; real numbers are needed "
+            "(exact rationals: MDP.exact())."
         )
     return array.astype(np.float64, copy=False)
 

@@ -1,4 +1,4 @@
-"""Exact rationals: reading a float as the fraction its author meant, and models made of fractions.
+"""Exact rationals: reading a float as the fraction its author meant, and models of fractions.
 
 Arrays of exact numbers are NumPy object arrays of flint's `fmpq` (13× faster than `Fraction`).
 A float is read as the simplest fraction within 2⁻⁵² of it: 0.333…37 is 1/3, 0.99 is 99/100.
@@ -57,7 +57,7 @@ def simplest(x: float, *, relative: bool = False) -> Fraction:
 
 
 def _simplest_between(low: Fraction, high: Fraction) -> Fraction:
-    """Continued fractions of low and high agree on a prefix; the simplest between follows it."""
+    """Continued fractions of low and high share a prefix; the simplest between follows it."""
     p0, q0, p1, q1 = 0, 1, 1, 0
     while True:
         whole = low.numerator // low.denominator
@@ -88,8 +88,8 @@ def exact_rows(
 ) -> tuple[np.ndarray, np.ndarray | None, list[int]]:
     """Read rows so that each sums to exactly 1 with its stop.
 
-    A row whose simplest fractions do not sum to 1 is taken dyadic, its defect put on its largest entry.
-    Returns the values, the stops, and the rows that were taken dyadic although not asked to be.
+    A row whose simplest fractions do not sum to 1 is taken dyadic, its defect put on its
+    largest entry. Returns the values, the stops, and the rows that were taken dyadic unasked.
     """
     one = rational(1)
     exact = exact_array(values, dyadic=dyadic)
@@ -135,7 +135,7 @@ def exact_fields(mdp: Any, *, dyadic: bool) -> tuple[dict[str, Any], list[int]]:
 
 
 def solve_rational(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solve matrix · x = right in exact rationals. Raises ZeroDivisionError on a singular matrix."""
+    """Solve matrix · x = right in rationals. Raises ZeroDivisionError on a singular matrix."""
     flint = _flint()
     n = right.size
     left = flint.fmpq_mat(n, n, [rational(x) for x in matrix.reshape(-1)])

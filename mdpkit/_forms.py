@@ -16,10 +16,13 @@ from mdpkit.errors import ModelError
 
 
 def sort_pairs(s: Any, a: Any, P: Any, r: Any, stop: Any) -> tuple:
-    """Sort rows by (s, a); return P, r, stop, action_ptr and the actions (None if 0, 1, … in each state)."""
+    """Rows sorted by (s, a): P, r, stop, action_ptr, actions (None: 0, 1, … in each state)."""
     s, a = (_whole(x, name) for x, name in ((s, "s"), (a, "a")))
     rows = read_csr(P) if is_sparse(P) and not (isinstance(P, tuple)) else P
-    n_pairs, n_states = np.shape(rows) if not isinstance(rows, CSR) else rows.shape
+    shape = rows.shape if isinstance(rows, CSR) else np.shape(rows)
+    if len(shape) != 2:
+        raise ModelError(f"P has shape {shape}; rows of shape (pairs, S) are needed.")
+    n_pairs, n_states = shape
     if s.shape != (n_pairs,) or a.shape != (n_pairs,):
         raise ModelError(
             f"s, a and P's rows must agree: {s.shape}, {a.shape} and {n_pairs} rows."
@@ -44,12 +47,7 @@ def sort_pairs(s: Any, a: Any, P: Any, r: Any, stop: Any) -> tuple:
     ptr = np.concatenate([[0], np.cumsum(np.bincount(s, minlength=n_states))]).astype(np.int64)
     r = as_float(r, "r")[order]
     stop = None if stop is None else as_float(stop, "stop")[order]
-    if isinstance(rows, CSR):
-        from scipy.sparse import csr_array
-
-        P = csr_array((rows.values, rows.columns, rows.row_ptr), rows.shape)[order]
-    else:
-        P = as_float(P, "P")[order]
+    P = (rows.to_scipy() if isinstance(rows, CSR) else as_float(P, "P"))[order]
     local = np.arange(n_pairs) - np.repeat(ptr[:-1], np.diff(ptr))
     return P, r, stop, ptr, None if (a == local).all() else read_only(a)
 
@@ -113,4 +111,5 @@ def _stack_sparse(
         raise ModelError(f"with sparse P, r's axes may be s, sa or as, not {r_axes!r}.")
     r = r.T if r_axes == "as" else r
     full = np.broadcast_to(r[:, None] if r.ndim == 1 else r, (n_states, n_actions))
-    return vstack(P, format="csr")[order], full, {}
+    stacked: Any = vstack(P, format="csr")
+    return stacked[order], full, {}

@@ -1,8 +1,8 @@
 """One door to numba: kernels compile on first use and are kept on disk where that is possible.
 
-numba does not see edits in other modules, so the cache folder is named by a hash of this package's
-sources. Kernels take a range of states and return to Python between blocks of at most about 50 ms, so
-that Ctrl-C, progress bars and checkpoints work.
+numba does not see edits in other modules, so the cache folder is named by a hash of this
+package's sources. Kernels take a range of states and return to Python between blocks of at most
+about 50 ms, so that Ctrl-C, progress bars and checkpoints work.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
-from numba.core import config
+from numba.core import config as numba_config
 
 from mdpkit.errors import CacheWarning
+
+config: Any = numba_config  # its attributes are made at run time
 
 BLOCK = 4_000_000
 """Non-zeros a kernel may touch before it returns to Python: 10 to 50 ms."""
@@ -36,16 +38,17 @@ def njit(function: Function | None = None, **options: Any) -> Function:
     before = config.CACHE_DIR
     config.CACHE_DIR = str(folder) if folder else before  # read once, when the cache is made
     try:
-        return numba.njit(cache=folder is not None, nogil=True, error_model="numpy", **options)(
-            function
+        compiled = numba.njit(
+            function, cache=folder is not None, nogil=True, error_model="numpy", **options
         )
+        return cast(Function, compiled)
     finally:
         config.CACHE_DIR = before
 
 
 @cache
 def cache_folder() -> Path | None:
-    """Return the folder for compiled kernels, or None (with a warning) if none can be written."""
+    """Return the folder for compiled kernels; None, with a warning, if none can be written."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     base = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(home) / "mdpkit")
     folder = base / f"numba-{numba.__version__}-{_source_hash()}"
@@ -55,8 +58,8 @@ def cache_folder() -> Path | None:
             pass
     except OSError as reason:
         warnings.warn(
-            f"kernels will be compiled in every process: {folder} cannot be written ({reason.strerror}). "
-            "Set NUMBA_CACHE_DIR to a folder that can.",
+            f"kernels will be compiled in every process: {folder} cannot be written "
+            f"({reason.strerror}). Set NUMBA_CACHE_DIR to a folder that can.",
             CacheWarning,
             stacklevel=2,
         )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def gap_bar(
     shown: bool, label: str = "certified gap"
 ) -> Iterator[Callable[[float, float], None]]:
-    """Yield show(gap, goal), which moves a bar on standard error from the first gap to the goal."""
+    """Yield show(gap, goal), moving a bar on standard error from the first gap to the goal."""
     if not shown:
         yield lambda gap, goal: None
         return

@@ -3,40 +3,42 @@
 from __future__ import annotations
 
 import math
-import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from mdpkit._array import as_float, read_only
-from mdpkit._rows import CSR, Rows, check_rationals, is_sparse, read_csr
+from mdpkit._array import as_float, number, read_only
+from mdpkit._check import check_rationals
+from mdpkit._exact import rational, simplest
+from mdpkit._rows import CSR, Place, Rows, is_sparse, read_csr, row_sums
 from mdpkit.errors import ModelError
 
 LARGEST_VALUE = 1e300
-"""Values beyond this overflow in the bounds; max|r|/(1−γ) is held against it before any work."""
+"""Values beyond it overflow in the bounds; max|r|/(1−γ) is held against it before any work."""
 
 
-def read_gamma(gamma: Any) -> Any:
-    """Return the discount, in [0, 1]; exact rationals stay as they are."""
+def read_gamma(gamma: Any, *, exact: bool = False) -> Any:
+    """Return the discount, in [0, 1]: a float, or for exact models a rational."""
     if isinstance(gamma, bool | np.bool_ | str | bytes | complex) or gamma is None:
         raise TypeError(f"gamma must be a number in [0, 1], not {gamma!r}.")
-    if not isinstance(gamma, numbers.Real) and not hasattr(
-        gamma, "p"
-    ):  # flint's fmpq has p and q
-        try:
-            gamma = float(gamma)
-        except (TypeError, ValueError):
-            raise TypeError(f"gamma must be a number in [0, 1], not {gamma!r}.") from None
-    if not 0 <= gamma <= 1:
+    rational_already = hasattr(gamma, "p") or isinstance(gamma, Fraction)
+    try:
+        value = number(gamma)
+    except (TypeError, ValueError):
+        raise TypeError(f"gamma must be a number in [0, 1], not {gamma!r}.") from None
+    if not 0 <= value <= 1:
         raise ModelError(f"gamma must lie in [0, 1]; it is {gamma}.", gamma=gamma)
-    return float(gamma) if isinstance(gamma, float | int | np.number) else gamma
+    if exact:
+        return rational(gamma if rational_already else simplest(value))
+    return value
 
 
 def read_pairs(
     P: Any, r: Any, action_ptr: Any, mask: Any
 ) -> tuple[Rows, np.ndarray, np.ndarray | None, tuple[int, ...]]:
-    """Return rows, action_ptr, the actions of the pairs (None: 0, 1, … in each state), and the layout."""
+    """Rows, action_ptr, the pairs' actions (None: 0, 1, … in each state), and the layout."""
     if is_sparse(P):
         if mask is not None:
             raise ModelError(
@@ -51,7 +53,8 @@ def read_pairs(
     if P.ndim != 3 or P.shape[0] != P.shape[2]:
         raise ModelError(
             f"P has shape {P.shape}; (S, A, S) is needed, axes state, action, next state. "
-            "Other orders: MDP.from_arrays(…, axes=). Sparse rows: shape (pairs, S) with action_ptr=.",
+            "Other orders: MDP.from_arrays(…, axes=). "
+            "Sparse rows: shape (pairs, S) with action_ptr=.",
             shape=P.shape,
         )
     n_states, n_actions, _ = P.shape
@@ -92,7 +95,7 @@ def _match_states(n_states: int, n_columns: int) -> None:
 
 
 def read_action_ptr(action_ptr: Any, n_pairs: int) -> np.ndarray:
-    """Return action_ptr as int64, after checking that it runs from 0 to n_pairs and gives each state a pair."""
+    """Return action_ptr as int64; it must run from 0 to n_pairs and give each state a pair."""
     ptr = np.asarray(action_ptr)
     if ptr.ndim != 1 or ptr.dtype.kind not in "iu" or ptr.size == 0:
         raise ModelError(
@@ -109,8 +112,8 @@ def read_action_ptr(action_ptr: Any, n_pairs: int) -> np.ndarray:
         s = int(short[0])
         what = "falls" if ptr[s + 1] < ptr[s] else "gives it no action"
         raise ModelError(
-            f"state {s}: action_ptr {what} ({short.size} such states). Every state needs an action; "
-            "an absorbing one has a single action with stop=1, or a self-loop.",
+            f"state {s}: action_ptr {what} ({short.size} such states). Every state needs an "
+            "action; an absorbing one has a single action with stop=1, or a self-loop.",
             s=s,
         )
     return read_only(ptr.astype(np.int64, copy=False))
@@ -159,18 +162,15 @@ def pair_rewards(
         raise ModelError(f'reward_on must be "pair", "state" or "transition", not {on!r}.')
     if mask is not None and array.shape == np.shape(mask):
         return read_only(np.ascontiguousarray(array[np.asarray(mask)]))
-    uniform = (n_states, n_pairs // n_states)
-    if (
-        array.shape == shape
-        or array.shape == (n_pairs,)
-        or (
-            mask is None and array.shape == uniform and bool((np.diff(ptr) == uniform[1]).all())
-        )
-    ):
+    shapes = [shape, (n_pairs,)]
+    if mask is None and (np.diff(ptr) == n_pairs // n_states).all():
+        shapes.append((n_states, n_pairs // n_states))
+    if array.shape in shapes:
         return read_only(np.ascontiguousarray(array).reshape(-1))
     raise ModelError(
-        f"{name} has shape {array.shape}; {shape} is needed, one number a state-action pair. Rewards on "
-        'states or transitions: reward_on="state" (S,) or reward_on="transition" (S, A, S).',
+        f"{name} has shape {array.shape}; {shape} is needed, one number a state-action pair. "
+        "Rewards on states or transitions: "
+        'reward_on="state" (S,) or reward_on="transition" (S, A, S).',
         shape=array.shape,
     )
 
@@ -178,19 +178,14 @@ def pair_rewards(
 def _transition_rewards(rows: Rows, r: Any, mask: Any) -> np.ndarray:
     """r(s,a) = Σ_t P[s,a,t] r[s,a,t]; what is paid where P is 0 does not count."""
     if isinstance(rows, CSR):
-        from mdpkit._rows import _segment_sum
-
         if is_sparse(r):
-            from scipy.sparse import csr_array
-
-            P = csr_array((rows.values, rows.columns, rows.row_ptr), rows.shape)
-            return np.asarray(P.multiply(r.tocsr()).sum(axis=1)).reshape(-1)
+            return np.asarray(rows.to_scipy().multiply(r.tocsr()).sum(axis=1)).reshape(-1)
         r = as_float(r, "r")
         if r.shape != rows.values.shape:
             raise ModelError(
                 f"r has shape {r.shape}; one reward an entry of P is {rows.values.shape}."
             )
-        return _segment_sum(rows.values * r, rows.row_ptr)
+        return row_sums(rows._replace(values=rows.values * r))
     r = as_float(r, "r")
     r = r[np.asarray(mask)] if mask is not None and r.ndim == 3 else r
     if r.size != rows.size:
@@ -203,9 +198,7 @@ def _transition_rewards(rows: Rows, r: Any, mask: Any) -> np.ndarray:
     return np.where(rows > 0, rows * np.where(rows > 0, r, 0.0), 0.0).sum(axis=1)
 
 
-def clean_rewards(
-    r: np.ndarray, gamma: Any, place: Callable[[int], tuple[int, int]]
-) -> np.ndarray:
+def clean_rewards(r: np.ndarray, gamma: Any, place: Place) -> np.ndarray:
     """Return r after checking that it is finite and that no value can overflow."""
     if r.dtype == np.dtype(object):
         return r
@@ -264,9 +257,7 @@ def read_names(names: Sequence | None, count: int, what: str, *, exact: bool) ->
     return names
 
 
-def check_probabilities(
-    p: np.ndarray, place: Callable[[int], tuple[int, int]], name: str
-) -> None:
+def check_probabilities(p: np.ndarray, place: Place, name: str) -> None:
     """Raise ModelError unless 0 ≤ p ≤ 1 for every pair."""
     inside = np.asarray((p >= 0) & (p <= 1), dtype=bool)
     if not inside.all():

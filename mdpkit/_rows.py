@@ -1,25 +1,21 @@
 """Transition rows P(·|s,a), one a state-action pair: read, checked, and multiplied by a vector.
 
-Two storages: dense, an array (pairs, S); or CSR, three plain arrays. SciPy objects stop at this door:
-SciPy does not bounds-check columns and cannot hold exact rationals.
+Two storages: dense, an array (pairs, S); or CSR, three plain arrays. SciPy objects stop at this
+door: SciPy does not bounds-check columns and cannot hold exact rationals.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdpkit._array import EPS, as_float, namespace, read_only
-from mdpkit.errors import ModelError, ModelWarning
+from mdpkit._array import as_float, kind, namespace, read_only
+from mdpkit.errors import ModelError
 
 BLOCK = 1 << 20
 """Entries checked at a time, so that checking a model needs little memory of its own."""
-
-NORMALIZE_LIMIT = 1e-5
-"""`normalize=True` repairs rows off by rounding; a row further off than this is a mistake."""
 
 
 class CSR(NamedTuple):
@@ -35,17 +31,24 @@ class CSR(NamedTuple):
         """(pairs, S), as for a dense array."""
         return self.row_ptr.size - 1, self.n_columns
 
+    def to_scipy(self) -> Any:
+        """The same entries as a SciPy CSR array."""
+        from scipy.sparse import csr_array
+
+        return csr_array((self.values, self.columns, self.row_ptr), self.shape)
+
 
 Rows = np.ndarray | CSR
+Place = Callable[[int], tuple[int, int]]  # the state and the action of a row
 
 
 def is_sparse(x: Any) -> bool:
-    """Return whether x is a SciPy sparse array, our CSR, or a plain (values, columns, row_ptr)."""
+    """Whether x is a SciPy sparse array, our CSR, or a plain (values, columns, row_ptr)."""
     return isinstance(x, CSR) or hasattr(x, "tocsr") or (isinstance(x, tuple) and len(x) == 3)
 
 
 def read_csr(x: Any, n_columns: int | None = None) -> CSR:
-    """Read any compressed matrix; duplicates are summed, explicit zeros dropped, bounds checked.
+    """Read any compressed matrix: duplicates summed, explicit zeros dropped, bounds checked.
 
     Nothing is copied unless something has to change, and the caller's arrays never change.
     """
@@ -89,9 +92,9 @@ def _blocks(size: int) -> Iterator[slice]:
 def _check_pointer(row_ptr: np.ndarray, n_values: int, n_columns: int) -> None:
     if row_ptr.size == 0 or row_ptr[0] != 0 or row_ptr[-1] != n_values or n_values != n_columns:
         raise ModelError(
-            f"P.row_ptr must run from 0 to the number of entries; it runs from "
-            f"{row_ptr[0] if row_ptr.size else '?'} to {row_ptr[-1] if row_ptr.size else '?'}, with "
-            f"{n_values} values and {n_columns} columns."
+            "P.row_ptr must run from 0 to the number of entries; it runs from "
+            f"{row_ptr[0] if row_ptr.size else '?'} to {row_ptr[-1] if row_ptr.size else '?'}, "
+            f"with {n_values} values and {n_columns} columns."
         )
     falls = np.flatnonzero(row_ptr[1:] < row_ptr[:-1])
     if falls.size:
@@ -111,16 +114,14 @@ def _check_columns(columns: np.ndarray, row_ptr: np.ndarray, n_columns: int) -> 
             entry = block.start + int(bad[0])
             row = int(np.searchsorted(row_ptr, entry, side="right")) - 1
             raise ModelError(
-                f"P.columns[{entry}] (row {row}) is {columns[entry]}; next states are 0 … {n_columns - 1}.",
+                f"P.columns[{entry}] (row {row}) is {columns[entry]}; "
+                f"next states are 0 … {n_columns - 1}.",
                 row=row,
                 entry=entry,
             )
         follows = np.flatnonzero(part[1:] <= part[:-1]) + block.start + 1
-        edge = (
-            [block.start]
-            if block.start and columns[block.start] <= columns[block.start - 1]
-            else []
-        )
+        start = block.start
+        edge = [start] if start and columns[start] <= columns[start - 1] else []
         for entries in (follows, np.asarray(edge, dtype=np.int64)):
             starts = row_ptr[np.searchsorted(row_ptr, entries)] if entries.size else entries
             ordered = ordered and bool((starts == entries).all())
@@ -144,11 +145,11 @@ def _canonical(
     return values[keep], columns[keep], pointer
 
 
-def row_sums(rows: Rows) -> np.ndarray:
-    """Return Σ_t P[i, t] for every row i."""
-    if isinstance(rows, np.ndarray):
-        return rows.sum(axis=1)
-    return _segment_sum(rows.values, rows.row_ptr)
+def row_sums(rows: Rows, stop: np.ndarray | None = None) -> np.ndarray:
+    """Return Σ_t P[i, t] + stop[i] for every row i."""
+    dense = isinstance(rows, np.ndarray)
+    sums = rows.sum(axis=1) if dense else _segment_sum(rows.values, rows.row_ptr)
+    return sums if stop is None else sums + stop
 
 
 def _segment_sum(x: np.ndarray, ptr: np.ndarray) -> np.ndarray:
@@ -161,7 +162,7 @@ def _segment_sum(x: np.ndarray, ptr: np.ndarray) -> np.ndarray:
 
 
 def multiply(rows: Rows, v: Any) -> Any:
-    """Return Σ_t P[i, t] v[t] for every row i, on NumPy, JAX or CuPy arrays or exact rationals."""
+    """Σ_t P[i, t] v[t] for every row i, on NumPy, JAX or CuPy arrays or exact rationals."""
     if not isinstance(rows, CSR):
         return rows @ v
     xp = namespace(v, rows.values)
@@ -169,121 +170,9 @@ def multiply(rows: Rows, v: Any) -> Any:
     if xp is np:
         return _segment_sum(terms, rows.row_ptr)
     index = xp.asarray(np.repeat(np.arange(rows.shape[0]), np.diff(rows.row_ptr)))
-    if hasattr(xp.zeros(1), "at"):  # JAX: arrays are immutable
+    if kind(v, rows.values) == "jax":  # its arrays are immutable
         return xp.zeros(rows.shape[0], dtype=terms.dtype).at[index].add(terms)
     return xp.bincount(index, weights=terms, minlength=rows.shape[0])
-
-
-def check_rows(
-    rows: Rows,
-    stop: np.ndarray | None,
-    place: Callable[[int], tuple[int, int]],
-    *,
-    normalize: bool,
-) -> tuple[Rows, np.ndarray | None, float]:
-    """Raise ModelError unless every row is a probability distribution together with its stop.
-
-    place     gives row i's state and action
-    returns   rows, stop (both divided by their sum if `normalize` had to) and the largest defect
-    """
-    values = rows if isinstance(rows, np.ndarray) else rows.values
-    if values.dtype == np.dtype(object):
-        return rows, stop, _check_exact_rows(rows, stop, place)
-    flat = values.reshape(-1)
-    for block in _blocks(flat.size):
-        part = flat[block]
-        if not np.isfinite(part).all():
-            _refuse(rows, ~np.isfinite(flat), place, "not finite")
-        if part.min(initial=0.0) < 0:
-            _refuse(rows, flat < 0, place, "negative")
-    sums = row_sums(rows) if stop is None else row_sums(rows) + stop
-    lengths = rows.shape[1] if isinstance(rows, np.ndarray) else np.diff(rows.row_ptr)
-    off = np.abs(sums - 1.0)
-    defect = float(off.max(initial=0.0))
-    bad = np.flatnonzero(off > np.maximum(1e-12, 4.0 * EPS * lengths))
-    if bad.size == 0:
-        return rows, stop, defect
-    i = int(bad[0])
-    too_far = off[i] > NORMALIZE_LIMIT or defect > NORMALIZE_LIMIT
-    if not normalize or too_far:
-        i = int(np.argmax(off)) if normalize else i
-        remedy = (
-            f"normalize=True repairs only rows off by ≤ {NORMALIZE_LIMIT:g}."
-            if normalize
-            else "Pass normalize=True if this is rounding, stop= if the episode may end here."
-        )
-        state, action = place(i)
-        raise ModelError(
-            f"P[{state}, {action}] sums to {float(sums[i])}, not 1 ({bad.size} such rows). {remedy}",
-            s=state,
-            a=action,
-            sum=float(sums[i]),
-            count=int(bad.size),
-        )
-    state, action = place(int(np.argmax(off)))
-    warnings.warn(
-        f"normalized {bad.size} rows; the largest was off by {defect:.3g}, in P[{state}, {action}].",
-        ModelWarning,
-        stacklevel=4,
-    )
-    if isinstance(rows, np.ndarray):
-        rows = rows / sums[:, None]
-    else:
-        rows = rows._replace(values=rows.values / np.repeat(sums, np.diff(rows.row_ptr)))
-    stop = None if stop is None else stop / sums
-    again = row_sums(rows) if stop is None else row_sums(rows) + stop
-    return rows, stop, float(np.abs(again - 1.0).max())
-
-
-def _check_exact_rows(rows: Rows, stop: np.ndarray | None, place: Callable) -> float:
-    """Raise unless every row is exactly a distribution: rationals do not round, so none is forgiven."""
-    flat = rows.reshape(-1) if isinstance(rows, np.ndarray) else rows.values
-    check_rationals(flat, "P")
-    if (flat < 0).any():
-        _refuse(rows, flat < 0, place, "negative")
-    sums = row_sums(rows) if stop is None else row_sums(rows) + stop
-    bad = np.flatnonzero(sums != 1)
-    if bad.size:
-        (s, a), total = place(int(bad[0])), sums[bad[0]]
-        raise ModelError(
-            f"P[{s}, {a}] sums to {total}, not exactly 1 ({bad.size} such rows).",
-            s=s,
-            a=a,
-            sum=total,
-        )
-    return 0.0
-
-
-def check_rationals(x: np.ndarray, name: str) -> None:
-    """Raise TypeError unless the elements of an object array are exact rationals."""
-    for item in x.flat:
-        if not (hasattr(item, "p") and hasattr(item, "q")):
-            raise TypeError(
-                f"{name} holds {item!r}; object arrays hold exact rationals (flint's fmpq)."
-            )
-
-
-def _refuse(
-    rows: Rows, wrong: np.ndarray, place: Callable[[int], tuple[int, int]], what: str
-) -> None:
-    entry = int(np.argmax(wrong))
-    if isinstance(rows, np.ndarray):
-        row, column, value = (
-            entry // rows.shape[1],
-            entry % rows.shape[1],
-            rows.reshape(-1)[entry],
-        )
-    else:
-        row = int(np.searchsorted(rows.row_ptr, entry, side="right")) - 1
-        column, value = int(rows.columns[entry]), rows.values[entry]
-    state, action = place(row)
-    raise ModelError(
-        f"P[{state}, {action}, {column}] is {value}, which is {what} ({int(wrong.sum())} such entries).",
-        s=state,
-        a=action,
-        t=column,
-        value=float(value) if isinstance(value, np.floating) else value,
-    )
 
 
 def row_max(rows: Rows, v: Any) -> Any:
@@ -292,7 +181,7 @@ def row_max(rows: Rows, v: Any) -> Any:
     if not isinstance(rows, CSR):
         return xp.where(rows > 0, v, -xp.inf).max(axis=1)
     index = np.repeat(np.arange(rows.shape[0]), np.diff(rows.row_ptr))
-    if hasattr(xp.zeros(1), "at"):  # JAX
+    if kind(v) == "jax":
         return xp.full(rows.shape[0], -xp.inf).at[index].max(v[rows.columns])
     top = np.full(rows.shape[0], -np.inf)
     np.maximum.at(top, index, v[rows.columns])

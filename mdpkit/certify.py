@@ -1,12 +1,12 @@
-"""Rigorous bounds on v*, on v^π and on a policy's loss, whoever computed them, rounding included.
+"""Rigorous bounds on v*, v^π and a policy's loss, whoever computed them, rounding included.
 
 With δ = Tv − v, and with δ clipped to contain 0 where an episode may stop,
 
     Tv + γ/(1−γ)·min δ  ≤  v*  ≤  Tv + γ/(1−γ)·max δ                (MacQueen; Porteus)
 
-and the same with T^π for v^π. One sweep gives them all. Each computed number is widened by a bound on its
-rounding error, so the bounds hold for the model as written: for every model whose probabilities and
-discount lie within 2⁻⁵² of the floats given, and whose rows sum to 1.
+and the same with T^π for v^π. One sweep gives them all. Each computed number is widened by a
+bound on its rounding error, so the bounds hold for the model as written: for every model whose
+probabilities and discount lie within 2⁻⁵² of the floats given, and whose rows sum to 1.
 
 Source: MacQueen (1966); Porteus (1971); Puterman (1994), §6.6. Checked in tests/certify.
 """
@@ -60,7 +60,7 @@ class Certificate:
 def certify(mdp: MDP, v: Any = None, *, policy: Any = None) -> Certificate:
     """Bound v* by any v, or v^π and the loss of π by a policy, in one sweep.
 
-    v : (S,) any values; policy : (S,) int or pair layout. Given both, v is taken as an estimate of v^π.
+    v : (S,) any values; policy : (S,) int or pair layout. Given both, v is an estimate of v^π.
     Raises ValueError on a wrong shape or a number that is not finite, UnboundedError at γ = 1.
     """
     require_discount(mdp)
@@ -80,25 +80,27 @@ def certify(mdp: MDP, v: Any = None, *, policy: Any = None) -> Certificate:
     if policy is None:
         chosen = greedy_pairs(mdp, q, 2 * error)
         below, _ = _bounds(mdp, v, q.reshape(-1)[chosen], error)
-        return Certificate(lower, upper, mdp.pair_actions[chosen], (upper - below).max(), q)
+        return Certificate(lower, upper, mdp.actions_of(chosen), (upper - below).max(), q)
     own = expected_under(mdp, policy, q)
     below, above = _bounds(mdp, v, own, error + mixing_error(mdp, policy, q))
     return Certificate(below, above, np.asarray(policy), (upper - below).max(), q)
 
 
 def require_discount(mdp: MDP) -> None:
-    """Raise UnboundedError at γ = 1, where these bounds do not exist; warn where they will be wide."""
+    """Raise UnboundedError at γ = 1, where no bounds exist; warn where they will be wide."""
     if mdp.gamma >= 1:
         raise UnboundedError(
-            "γ = 1: a discounted value needs γ < 1. Pass gamma=, for instance mdp.replace(gamma=0.99).",
+            "γ = 1: a discounted value needs γ < 1. "
+            "Pass gamma=, for instance mdp.replace(gamma=0.99).",
             states=list(range(min(mdp.n_states, 10))),
         )
     if not mdp.is_exact and mdp.gamma > 1 - 1e-9:
         condition = (1 + mdp.gamma) / (1 - mdp.gamma)
         floor = rounding_floor(mdp, mdp.reward_size / (1 - mdp.gamma))
         warnings.warn(
-            f"γ = {mdp.gamma!r}: condition number (1+γ)/(1−γ) = {condition:.2g}; in floating point v* can be "
-            f"bounded to about {floor:.2g} at worst. Use mdp.exact() for more.",
+            f"γ = {mdp.gamma!r}: condition number (1+γ)/(1−γ) = {condition:.2g}; "
+            f"in floating point v* can be bounded to about {floor:.2g} at worst. "
+            "Use mdp.exact() for more.",
             PrecisionWarning,
             stacklevel=3,
         )
@@ -116,10 +118,10 @@ def _bounds(mdp: MDP, v: Any, image: Any, error: Any) -> tuple[Any, Any]:
 
 
 def tails(mdp: MDP, low: Any, high: Any) -> tuple[Any, Any]:
-    """γ/(1−γ)·δ for the extremes of δ = Tv − v: how far v* may still lie from Tv, from either side.
+    """γ/(1−γ)·δ for the extremes of δ = Tv − v: how far v* may lie from Tv on either side.
 
-    A stop takes no part in the sum to come, so it moves either extreme to 0 at least. The discount may be
-    read up to 2⁻⁵² away, which matters once 1 − γ is small.
+    A stop takes no part in the sum to come, so it moves either extreme to 0 at least. The
+    discount may be read up to 2⁻⁵² away, which matters once 1 − γ is small.
     """
     if mdp.stops:
         low, high = min(low, 0), max(high, 0)

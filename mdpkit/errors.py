@@ -1,6 +1,6 @@
 """The errors of the house: each says what, where, found, expected, and what to do.
 
-Every one is a ``ValueError`` or an ``ArithmeticError``, so that callers need not know this file.
+Every one is a ``ValueError`` or an ``ArithmeticError``, so callers need not know this file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 class ModelError(ValueError):
     """A model that is not a Markov decision process; ``witness`` says where it fails.
 
-    witness : dict of the indices and numbers named in the message, e.g. ``{"s": 1, "a": 0, "sum": .9}``
+    witness : dict of the message's indices and numbers, e.g. ``{"s": 1, "a": 0, "sum": .9}``
     """
 
     def __init__(self, message: str, **witness: Any):
@@ -32,7 +32,7 @@ class SourceError(ValueError):
 
 
 class UnboundedError(ModelError, ArithmeticError):
-    """The value asked for is infinite or undefined; ``witness["states"]`` is the offending class."""
+    """The value is infinite or undefined; ``witness["states"]`` is the offending class."""
 
 
 class NotSolvedError(ArithmeticError):
@@ -56,7 +56,7 @@ class ModelWarning(UserWarning):
 
 
 class PrecisionWarning(UserWarning):
-    """The answer is right, but floating point will keep it from being as narrow as one might hope."""
+    """The answer is right, but floating point leaves it wider than one might hope."""
 
 
 class CacheWarning(UserWarning):

@@ -1,26 +1,26 @@
 """A finite Markov decision process: P, r, γ, where it starts, and where it may stop.
 
 State-action pairs are numbered 0 … pairs−1, state by state; state s owns the pairs
-action_ptr[s] … action_ptr[s+1]−1. An array over pairs is in *pair layout*: (S, A) for a dense model,
-(pairs,) for CSR rows or a masked model. Rows satisfy Σ_t P[s,a,t] + stop[s,a] = 1, where stop is the
-probability that the episode ends on (s,a), after its reward is paid.
+action_ptr[s] … action_ptr[s+1]−1. An array over pairs is in *pair layout*: (S, A) for a dense
+model, (pairs,) for CSR rows or a masked model. Rows satisfy Σ_t P[s,a,t] + stop[s,a] = 1, where
+stop is the probability that the episode ends on (s,a), after its reward is paid.
 
 Source: Puterman (1994), §2.1. Checked in tests/model.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from mdpkit._array import read_only, sup
+from mdpkit._check import check_rows
 from mdpkit._exact import exact_fields, rational
 from mdpkit._forms import named_axes, sort_pairs
 from mdpkit._read import (
@@ -32,7 +32,7 @@ from mdpkit._read import (
     read_names,
     read_pairs,
 )
-from mdpkit._rows import CSR, Rows, check_rows, multiply
+from mdpkit._rows import CSR, Rows, multiply
 from mdpkit.errors import ModelWarning
 
 
@@ -40,19 +40,19 @@ from mdpkit.errors import ModelWarning
 class MDP:
     """A finite MDP, checked once and never changed.
 
-    P          (S, A, S) dense; or anything CSR of shape (pairs, S): a SciPy sparse array or a plain
+    P          (S, A, S) dense; or any CSR of shape (pairs, S): a SciPy sparse array or a plain
                (values, columns, row_ptr), with `action_ptr`; probabilities
-    r          (S, A) or (pairs,), expected reward of one step; with reward_on="state" (S,), with
-               reward_on="transition" (S, A, S) or entry by entry as P is stored
+    r          (S, A) or (pairs,), expected reward of one step; with reward_on="state" (S,),
+               with reward_on="transition" (S, A, S) or entry by entry as P is stored
     gamma      discount in [0, 1]; at 1 only methods for total or average reward apply
-    action_ptr (S + 1,) int, the first pair of each state; CSR rows with r of shape (S, A) need none
+    action_ptr (S + 1,) int, each state's first pair; CSR rows with r of shape (S, A) need none
     mask       (S, A) bool, the actions that exist; what stands under False is ignored
     start      (S,) distribution of the first state; None is uniform
     stop       as r, the probability that the episode ends on the pair; None is 0 everywhere
     normalize  accept rows off by ≤ 1e-5, divide them by their sum, and warn
     states, actions   names, S of them and at least max_s |A(s)|
 
-    Raises ModelError (a ValueError with `.witness`) on a model that is none, TypeError on other kinds.
+    Raises ModelError (a ValueError with `.witness`) if it is no MDP, TypeError on other kinds.
     """
 
     rows: Rows
@@ -63,6 +63,7 @@ class MDP:
     _pair_actions: np.ndarray | None
     _start: np.ndarray | None
     defect: float
+    normalized: float
     states: tuple | None
     actions: tuple | None
     pair_shape: tuple[int, ...]
@@ -83,7 +84,8 @@ class MDP:
         actions: Sequence | None = None,
     ):
         rows, ptr, pair_actions, shape = read_pairs(P, r, action_ptr, mask)
-        gamma = read_gamma(gamma)
+        exact = (rows.values if isinstance(rows, CSR) else rows).dtype == np.dtype(object)
+        gamma = read_gamma(gamma, exact=exact)
         self.__dict__.update(
             rows=rows, action_ptr=ptr, _pair_actions=pair_actions, pair_shape=shape, gamma=gamma
         )
@@ -92,10 +94,11 @@ class MDP:
         if stop is not None:
             ends = pair_rewards(rows, stop, "pair", ptr, mask, shape, "stop")
             check_probabilities(ends, self.place, "stop")
-        rows, ends, defect = check_rows(rows, ends, self.place, normalize=normalize)
+        rows, ends, defect, repaired = check_rows(rows, ends, self.place, normalize=normalize)
         self.__dict__.update(
             rows=rows if isinstance(rows, CSR) else read_only(rows),
             defect=defect,
+            normalized=repaired,
             _r=clean_rewards(rewards, gamma, self.place),
             _stop=ends if ends is None or (ends != 0).any() else None,
             _start=None if start is None else read_distribution(start, self.n_states, "start"),
@@ -103,7 +106,7 @@ class MDP:
             actions=read_names(actions, self.n_actions, "actions", exact=False),
         )
 
-    # ---- sizes ---------------------------------------------------------------------------------
+    # ---- sizes -------------------------------------------------------------------------------
 
     @property
     def n_states(self) -> int:
@@ -125,11 +128,9 @@ class MDP:
     @cached_property
     def n_transitions(self) -> int:
         """Number of positive probabilities."""
-        return (
-            self.rows.values.size
-            if isinstance(self.rows, CSR)
-            else int(np.count_nonzero(self.rows))
-        )
+        if isinstance(self.rows, CSR):
+            return self.rows.values.size
+        return int(np.count_nonzero(self.rows))
 
     @cached_property
     def widest_row(self) -> int:
@@ -153,17 +154,13 @@ class MDP:
         """Whether the numbers are exact rationals."""
         return self._r.dtype == np.dtype(object)
 
-    # ---- arrays in pair layout -------------------------------------------------------------------
+    # ---- arrays in pair layout ---------------------------------------------------------------
 
     @property
     def P(self) -> Any:
         """Transition probabilities: (S, A, S), or (pairs, S) dense or as a SciPy CSR array."""
         if isinstance(self.rows, CSR):
-            from scipy.sparse import csr_array
-
-            return csr_array(
-                (self.rows.values, self.rows.columns, self.rows.row_ptr), self.rows.shape
-            )
+            return self.rows.to_scipy()
         return self.rows.reshape(*self.pair_shape, self.n_states)
 
     @property
@@ -202,12 +199,17 @@ class MDP:
         """(pairs,) the action of each pair."""
         if self._pair_actions is not None:
             return self._pair_actions
-        return np.arange(self.n_pairs) - np.repeat(
-            self.action_ptr[:-1], np.diff(self.action_ptr)
-        )
+        first = np.repeat(self.action_ptr[:-1], np.diff(self.action_ptr))
+        return np.arange(self.n_pairs) - first
+
+    def actions_of(self, pairs: np.ndarray) -> np.ndarray:
+        """(S,) the action of one pair of each state."""
+        if self._pair_actions is not None:
+            return self._pair_actions[pairs]
+        return pairs - self.action_ptr[:-1]
 
     def expect(self, v: Any) -> Any:
-        """Σ_t P[s,a,t] v[t] for every pair, in pair layout; on NumPy, JAX, CuPy or exact arrays."""
+        """Σ_t P[s,a,t] v[t], in pair layout; on NumPy, JAX, CuPy or exact arrays."""
         return multiply(self.rows, v).reshape(self.pair_shape)
 
     def table(self, q: Any, fill: float = -math.inf) -> np.ndarray:
@@ -219,84 +221,79 @@ class MDP:
         out[self.pair_states, self.pair_actions] = q.reshape(-1)
         return out
 
-    # ---- other models from this one ----------------------------------------------------------------
+    # ---- other models from this one ----------------------------------------------------------
 
     def replace(self, **changes: Any) -> MDP:
-        """The same model with `r`, `gamma`, `start` or names changed; P is shared, not copied."""
-        unknown = set(changes) - {"r", "gamma", "start", "states", "actions"}
-        if unknown:
-            raise TypeError(
-                f"replace() takes r, gamma, start, states, actions; not {sorted(unknown)}."
-            )
-        gamma = read_gamma(changes.get("gamma", self.gamma))
+        """This model with `r`, `gamma`, `start` or names changed; P is shared, not copied."""
+        if unknown := sorted(set(changes) - {"r", "gamma", "start", "states", "actions"}):
+            raise TypeError(f"replace() takes r, gamma, start, states, actions; not {unknown}.")
+        gamma = read_gamma(changes.get("gamma", self.gamma), exact=self.is_exact)
         r = self._r
         if "r" in changes:
             r = pair_rewards(
                 self.rows, changes["r"], "pair", self.action_ptr, None, self.pair_shape
             )
         start = changes.get("start", self._start)
+        states = changes.get("states", self.states)
+        actions = changes.get("actions", self.actions)
         return self._with(
             gamma=gamma,
             _r=clean_rewards(r, gamma, self.place),
             _start=None if start is None else read_distribution(start, self.n_states, "start"),
-            states=read_names(
-                changes.get("states", self.states), self.n_states, "states", exact=True
-            ),
-            actions=read_names(
-                changes.get("actions", self.actions), self.n_actions, "actions", exact=False
-            ),
+            states=read_names(states, self.n_states, "states", exact=True),
+            actions=read_names(actions, self.n_actions, "actions", exact=False),
         )
 
-    def _with(self, **fields: Any) -> MDP:
+    def _with(self, **changes: Any) -> MDP:
         """The same model with some fields replaced, unchecked."""
         other = object.__new__(MDP)
-        names = {field.name for field in dataclasses.fields(self)}
-        other.__dict__.update({k: v for k, v in self.__dict__.items() if k in names} | fields)
+        names = {field.name for field in fields(self)}
+        other.__dict__.update({k: v for k, v in self.__dict__.items() if k in names} | changes)
         return other
 
     def exact(self, dyadic: bool = False) -> MDP:
         """The same model in exact rationals (arrays of flint's `fmpq`; extra `exact`).
 
-        A float is read as the simplest fraction within 2⁻⁵² of it. A row whose fractions do not sum to
-        1 is taken at its word, its defect put on its largest entry, with a warning; `dyadic=True`
-        takes every float at its word.
+        A float is read as the simplest fraction within 2⁻⁵² of it. A row whose fractions do not
+        sum to 1 is taken at its word, its defect put on its largest entry, with a warning;
+        `dyadic=True` takes every float at its word.
         """
         if self.is_exact:
             return self
-        fields, at_word = exact_fields(self, dyadic=dyadic)
+        changes, at_word = exact_fields(self, dyadic=dyadic)
         if at_word:
             s, a = self.place(at_word[0])
             warnings.warn(
-                f"{len(at_word)} rows, first P[{s}, {a}], do not sum to 1 as simple fractions; they "
-                "were taken at their word, the defect on the largest entry.",
+                f"{len(at_word)} rows, first P[{s}, {a}], do not sum to 1 as simple fractions; "
+                "they were taken at their word, the defect on the largest entry.",
                 ModelWarning,
                 stacklevel=2,
             )
-        return self._with(**fields)
+        return self._with(**changes)
 
     @classmethod
     def from_pairs(cls, s: Any, a: Any, P: Any, r: Any, gamma: Any, **options: Any) -> MDP:
         """An MDP from rows in any order, row i belonging to state s[i] and action a[i].
 
-        This is QuantEcon's state-action-pair form. s, a : (pairs,) int; P : (pairs, S) dense or sparse;
-        r : (pairs,). Rows are sorted; a pair given twice or out of range raises ModelError.
+        This is QuantEcon's state-action-pair form. s, a : (pairs,) int; P : (pairs, S) dense or
+        sparse; r : (pairs,). Rows are sorted; a pair twice or out of range raises ModelError.
         """
-        P, r, stop, ptr, actions = sort_pairs(s, a, P, r, options.pop("stop", None))
-        return cls(P, r, gamma, action_ptr=ptr, stop=stop, **options)._with(
-            _pair_actions=actions
-        )
+        P, r, stop, ptr, numbers = sort_pairs(s, a, P, r, options.pop("stop", None))
+        names = options.pop("actions", None)
+        mdp = cls(P, r, gamma, action_ptr=ptr, stop=stop, **options)
+        return mdp._with(_pair_actions=numbers).replace(actions=names)
 
     @classmethod
     def from_arrays(cls, P: Any, r: Any, gamma: Any, *, axes: str, **options: Any) -> MDP:
         """An MDP from arrays whose axes are named, so that A == S can never swap them silently.
 
-        axes : P's axes and r's, as letters s, a, t (next state): "ast,sa" is P[a, s, t] and r[s, a];
-        r may be any of s, sa, as, sat, ast, sst …. P may be a list of A sparse matrices if its axes are ast.
+        axes : P's and r's in letters s, a, t (next state): "ast,sa" is P[a, s, t] and r[s, a];
+        r may be any of s, sa, as, sat, ast …. P may be a list of A sparse matrices (axes ast).
         """
         P, r, reward_on, more = named_axes(P, r, axes)
         return cls(P, r, gamma, reward_on=reward_on, **(more | options))
 
-    # ---- words -------------------------------------------------------------------------------------
+    # ---- words -------------------------------------------------------------------------------
 
     def place(self, pair: int) -> tuple[int, int]:
         """Return the state and the action of a pair."""
@@ -307,7 +304,7 @@ class MDP:
 
     def __repr__(self) -> str:
         storage = "exact" if self.is_exact else "CSR" if self.is_sparse else "dense"
-        size = self.n_transitions if self.is_sparse else self.rows.size
+        size = self.rows.values.size if isinstance(self.rows, CSR) else self.rows.size
         gamma = self.gamma if self.is_exact else f"{self.gamma:.12g}"
         sizes = f"{self.n_states} states, {self.n_pairs} pairs, {size} {storage} entries"
         return f"MDP({sizes}, γ={gamma})"

@@ -1,4 +1,4 @@
-"""Policies: (S,) int, one action a state; or pair layout, a distribution over each state's actions."""
+"""Policies: (S,) int, one action a state; or pair layout, a distribution over its actions."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ def is_deterministic(policy: Any) -> bool:
 
 
 def as_pairs(mdp: MDP, policy: Any) -> np.ndarray:
-    """The pair chosen in each state, (S,) int. policy : (S,) int. Raises ModelError naming the state."""
+    """The pairs chosen, (S,) int. policy : (S,) int. Raises ModelError naming the state."""
     policy = np.asarray(policy)
     if policy.shape != (mdp.n_states,) or policy.dtype.kind not in "iu":
         raise ModelError(
-            f"a deterministic policy is ({mdp.n_states},) int; this one is {policy.shape} {policy.dtype}."
+            f"a deterministic policy is ({mdp.n_states},) int; "
+            f"this one is {policy.shape} {policy.dtype}."
         )
     pairs = mdp.action_ptr[:-1] + policy
     if mdp._pair_actions is not None:
@@ -36,7 +37,8 @@ def as_pairs(mdp: MDP, policy: Any) -> np.ndarray:
     if bad.size:
         s = int(bad[0])
         raise ModelError(
-            f"policy[{s}] = {policy[s]}: state {s} has no such action ({bad.size} such states).",
+            f"policy[{s}] = {policy[s]}: state {s} has no such action "
+            f"({bad.size} such states).",
             s=s,
         )
     return pairs
@@ -99,7 +101,7 @@ def uniform(mdp: MDP) -> np.ndarray:
 
 
 def under(mdp: MDP, policy: Any) -> tuple[Rows, np.ndarray, np.ndarray | None]:
-    """P_π (S rows), r_π (S,) and stop_π (S,) or None: the chain that a policy makes of the model."""
+    """P_π (S rows), r_π (S,), stop_π (S,) or None: the chain a policy makes of the model."""
     if is_deterministic(policy):
         pairs = as_pairs(mdp, policy)
         stop = None if mdp._stop is None else mdp._stop[pairs]

@@ -1,10 +1,10 @@
-"""The one loop: a method steps, its gap is watched, and what comes out is certified by someone else.
+"""The one loop: a method steps, its gap is watched, the result is certified by someone else.
 
-A method is a frozen dataclass with three functions, and knows nothing of loops, tolerances or clocks:
+A method is a frozen dataclass with three functions. It knows no loops, tolerances or clocks:
 
     init(mdp) → state        state.v is an (S,) estimate of v*
     step(mdp, state) → state
-    gap(mdp, state) → float  a bound on the width of v*'s interval that `certify` will find at state.v
+    gap(mdp, state) → float  ≥ the width of v*'s interval that `certify` will find at state.v
 
 `iterate` yields every state, for teaching; `solve` stops when the gap is reached and certifies.
 """
@@ -14,8 +14,8 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -47,8 +47,8 @@ class Method(Protocol):
         """Bound the width of the interval around v* that `state.v` proves."""
         ...
 
-    # A method whose theorem gives it a rate also has `rate(mdp)`: from a pessimistic start, one with
-    # v_0 ≤ T v_0, ‖v_k − v*‖∞ ≤ rateᵏ ‖v_0 − v*‖∞. `mdpkit converge` draws it.
+    # A method whose theorem gives it a rate also has `rate(mdp)`: from a pessimistic start, one
+    # with v_0 ≤ T v_0, ‖v_k − v*‖∞ ≤ rateᵏ ‖v_0 − v*‖∞. `mdpkit converge` draws it.
 
 
 class Status(enum.Enum):
@@ -69,7 +69,7 @@ class Solution:
     """A certified answer.
 
     v                   (S,) midpoint of the bounds, within gap/2 of v* (units: reward)
-    q, probabilities    pair layout: action values of v, and the policy as a distribution
+    q                   pair layout: action values of v
     policy              (S,) int, greedy in q, the lowest index among ties
     lower, upper        (S,) lower ≤ v* ≤ upper, rounding included; gap = max(upper − lower)
     loss                v* − v^policy ≤ loss at every state
@@ -80,13 +80,12 @@ class Solution:
     v: np.ndarray
     q: np.ndarray
     policy: np.ndarray
-    probabilities: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
     gap: float
     loss: float
     gaps: np.ndarray
-    start: np.ndarray = field(repr=False)
+    mdp: MDP
     status: Status
     steps: int
     seconds: float
@@ -95,40 +94,43 @@ class Solution:
     state: Any = None
 
     @property
+    def probabilities(self) -> np.ndarray:
+        """The policy as a distribution over each state's actions, in pair layout."""
+        return probabilities(self.mdp, self.policy)
+
+    @property
     def value_at_start(self) -> float:
         """Σ_s start(s) v(s)."""
-        return self.start @ self.v
+        return cast(float, self.mdp.start @ self.v)
 
     @property
     def lower_at_start(self) -> float:
         """A lower bound on Σ_s start(s) v*(s), rounding included."""
-        return self.start @ self.lower - self._start_rounding
+        return cast(float, self.mdp.start @ self.lower) - self._start_rounding
 
     @property
     def upper_at_start(self) -> float:
         """An upper bound on Σ_s start(s) v*(s), rounding included."""
-        return self.start @ self.upper + self._start_rounding
+        return cast(float, self.mdp.start @ self.upper) + self._start_rounding
 
     @property
     def _start_rounding(self) -> float:
         if self.v.dtype == np.dtype(object):
             return 0
         size = max(sup(self.lower), sup(self.upper))
-        used = np.count_nonzero(self.start)
-        return row_rounding(used, size) + abs(self.start.sum() - 1) * size
+        used = np.count_nonzero(self.mdp.start)
+        return row_rounding(used, size) + abs(self.mdp.start.sum() - 1) * size
 
     def __repr__(self) -> str:
         return (
             f"Solution({self.status.name}: v at start {number(self.value_at_start):.10g}, "
-            f"gap {number(self.gap):.2g}, {self.steps} steps of {self.method}, {self.seconds:.3g} s)"
+            f"gap {number(self.gap):.2g}, "
+            f"{self.steps} steps of {self.method}, {self.seconds:.3g} s)"
         )
 
 
 def iterate(mdp: MDP, method: Method, *, start: Any = None) -> Iterator[tuple[Any, float]]:
-    """Yield (state, gap) of a method, from its first state on, without end.
-
-    start : (S,) values to begin from; None is the method's own choice.
-    """
+    """Yield (state, gap) without end, from values `start` (S,) or the method's own if None."""
     state = begin(mdp, method, start)
     while True:
         yield state, method.gap(mdp, state)
@@ -159,7 +161,7 @@ def solve(
     start: Any = None,
     why: str = "",
 ) -> Solution:
-    """Run a method until v* is known to within `tol`, and certify the answer independently of it.
+    """Run a method until v* is known to within `tol`, and certify the answer independently.
 
     tol        bound on max(upper − lower); None: max(10⁻⁸·max(1, ‖v‖∞), 4 × the rounding floor)
     deadline   seconds from now; the step under way is finished
@@ -167,15 +169,11 @@ def solve(
     throw      False returns the solution with its status where True raises
     start      (S,) values to begin from (never written to)
 
-    Raises NotSolvedError (with `.solution`) if the gap is not certified, UnboundedError at γ = 1,
-    NonFiniteError if an iterate overflows. On Ctrl-C the KeyboardInterrupt carries `.solution`.
+    Raises UnboundedError at γ = 1, NonFiniteError if an iterate overflows, NotSolvedError (with
+    `.solution`) if the gap is not certified. On Ctrl-C KeyboardInterrupt carries `.solution`.
     """
     require_discount(mdp)
-    _check_limits(tol, max_steps, deadline)
-    clock = time.monotonic()
-    run = _Run(
-        mdp, method, tol, max_steps or MAX_STEPS, None if deadline is None else clock + deadline
-    )
+    run = _Run(mdp, method, tol, max_steps, deadline)
     interrupted = None
     try:
         with gap_bar(progress) as show:
@@ -184,17 +182,20 @@ def solve(
         if run.state is None:
             raise
         status, interrupted = Status.INTERRUPTED, interrupt
-    solution = run.finish(status, time.monotonic() - clock, why)
+    solution = run.finish(status, why)
     if interrupted is not None and throw:
         interrupted.solution = solution  # type: ignore[attr-defined]
         raise interrupted
     if solution.status is not Status.SOLVED and throw:
-        raise NotSolvedError(
-            f"{solution.status.value} Certified: gap {number(solution.gap):.3g} after {solution.steps} steps; "
-            f"asked: {run.goal():.3g}. Pass throw=False to have the solution.",
-            solution,
-        )
+        raise NotSolvedError(_shortfall(solution, run.goal()), solution)
     return solution
+
+
+def _shortfall(solution: Solution, goal: float) -> str:
+    return (
+        f"{solution.status.value} Certified: gap {number(solution.gap):.3g} after "
+        f"{solution.steps} steps; asked: {goal:.3g}. Pass throw=False to have the solution."
+    )
 
 
 def _check_limits(tol: float | None, max_steps: int | None, deadline: float | None) -> None:
@@ -207,13 +208,21 @@ def _check_limits(tol: float | None, max_steps: int | None, deadline: float | No
 
 
 class _Run:
-    """One solve under way: the loop's variables, so that an interrupt can still be certified."""
+    """One solve under way: the loop's variables, so an interrupt can still be certified."""
 
     def __init__(
-        self, mdp: MDP, method: Method, tol: float | None, max_steps: int, until: float | None
+        self,
+        mdp: MDP,
+        method: Method,
+        tol: float | None,
+        max_steps: int | None,
+        deadline: float | None,
     ):
+        _check_limits(tol, max_steps, deadline)
         self.mdp, self.method, self.tol = mdp, method, tol
-        self.max_steps, self.until = max_steps, until
+        self.max_steps = max_steps or MAX_STEPS
+        self.clock = time.monotonic()
+        self.until = None if deadline is None else self.clock + deadline
         self.state: Any = None
         self.gaps: list[float] = []
         self.certificate: Certificate | None = None
@@ -225,11 +234,11 @@ class _Run:
         while True:
             previous, self.state = self.state, self.method.step(self.mdp, self.state)
             self.certificate = None
+            size = number(sup(self.state.v))
+            if not size < np.inf:
+                self._refuse_nonfinite()
             gap = self.method.gap(self.mdp, self.state)
             self.gaps.append(gap)
-            if not gap < np.inf:
-                self._refuse_nonfinite()
-            size = number(sup(self.state.v))
             goal = tolerance(self.mdp, size, self.tol)
             show(gap, goal)
             if gap <= goal and self._certified().gap <= goal:
@@ -249,9 +258,13 @@ class _Run:
         """The gap asked for, at the present iterate."""
         return number(tolerance(self.mdp, number(sup(self.state.v)), self.tol))
 
-    def finish(self, status: Status, seconds: float, why: str) -> Solution:
+    def finish(self, status: Status, why: str) -> Solution:
         """Bound v* from the last iterate; the solution's v is the midpoint of the bounds."""
-        proof = self._certified()
+        seconds = time.monotonic() - self.clock
+        proof = replace(
+            self._certified(), q=None
+        )  # as large as the pairs, and not needed twice
+        self.certificate = None
         if status is not Status.INTERRUPTED and proof.gap <= self.goal():
             status = Status.SOLVED
         v = proof.v
@@ -261,13 +274,12 @@ class _Run:
             v=v,
             q=answer.q,
             policy=answer.policy,
-            probabilities=probabilities(self.mdp, answer.policy),
             lower=proof.lower,
             upper=proof.upper,
             gap=proof.gap,
             loss=min(answer.loss, proof.loss) if same else answer.loss,
             gaps=np.array(self.gaps),
-            start=self.mdp.start,
+            mdp=self.mdp,
             status=status,
             steps=len(self.gaps),
             seconds=seconds,
@@ -283,11 +295,11 @@ class _Run:
 
     def _refuse_nonfinite(self) -> None:
         wrong = ~np.isfinite(self.state.v)
-        if wrong.any():
-            s, step = int(np.argmax(wrong)), len(self.gaps)
-            raise NonFiniteError(
-                f"after step {step}, v[{s}] = {self.state.v[s]} ({int(wrong.sum())} such states). The model's "
-                "numbers were finite: the method diverged or overflowed. Scale the rewards, or tell us.",
-                step=step,
-                state=s,
-            )
+        s, step = int(np.argmax(wrong)), len(self.gaps) + 1
+        raise NonFiniteError(
+            f"after step {step}, v[{s}] = {self.state.v[s]} ({int(wrong.sum())} such states). "
+            "The model's numbers were finite: the method diverged or overflowed. "
+            "Scale the rewards.",
+            step=step,
+            state=s,
+        )

@@ -35,7 +35,7 @@ class State(NamedTuple):
 def chain(mdp: MDP, policy: Any) -> MDP:
     """The model with one action a state that `policy` makes of `mdp`.
 
-    policy : (S,) int, or pair layout with rows that sum to 1 within 1e-9 (they are divided by their sum).
+    policy : (S,) int, or pair layout, rows summing to 1 within 1e-9 (divided by their sum).
     """
     if not is_deterministic(policy) and not mdp.is_exact:
         pi = probabilities(mdp, policy)
@@ -51,9 +51,10 @@ def chain(mdp: MDP, policy: Any) -> MDP:
 
 
 def evaluate(mdp: MDP, policy: Any, method: Any = None, **options: Any) -> Solution:
-    """v^π with certified bounds; method is `Direct()` unless given, options are those of `solve`.
+    """v^π with certified bounds; the method is `Direct()` unless given, options as in `solve`.
 
-    policy : (S,) int or pair layout. `lower` and `upper` bound v^π; q and policy are the chain's own.
+    policy : (S,) int or pair layout.
+    `lower` and `upper` bound v^π; q and policy are the chain's own.
     """
     return solve(chain(mdp, policy), method or Direct(), **options)
 
@@ -100,7 +101,7 @@ class Iterative:
 
 @dataclass(frozen=True)
 class Krylov:
-    """Restarted GMRES, each step to a relative residual of `rtol` from where the last one ended."""
+    """Restarted GMRES, each step to a relative residual `rtol` from where the last ended."""
 
     rtol: float = 1e-10
     key = "krylov"

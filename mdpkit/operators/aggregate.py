@@ -2,14 +2,14 @@
 
     maximum          max_a q(a)
     expected(π)      Σ_a π(a) q(a)
-    soft(τ, p)       τ log Σ_a p(a) exp(q(a)/τ)            = max_π Σ π q − τ KL(π‖p)
+    soft(τ, p)       τ log Σ_a p(a) exp(q(a)/τ)    = max_π Σ π q − τ KL(π‖p)
     mellowmax(ω)     (1/ω) log (1/|A|) Σ_a exp(ω q(a))
     sparsemax(τ)     max_π Σ π q + (τ/2)(1 − ‖π‖²)
     expectile(κ, p)  the m with Σ_a p(a) |κ − 1{q(a) < m}| (q(a) − m) = 0
-    boltzmann(τ)     Σ_a softmax(q/τ)(a) q(a)               not a non-expansion: a warning, not a method
+    boltzmann(τ)     Σ_a softmax(q/τ)(a) q(a)      not a non-expansion: a warning, not a method
 
-The prior of soft is the counting measure where none is given. Checked in tests/operators and, all but
-boltzmann as non-expansions, in proofs_checks.
+The prior of soft is the counting measure where none is given. Checked in tests/operators and,
+all but boltzmann as non-expansions, in proofs_checks.
 Source: Szepesvári & Littman (1996); Asadi & Littman (2017); Geist, Scherrer & Pietquin (2019).
 """
 
@@ -83,7 +83,7 @@ def expectile(level: float, policy: Any = None) -> Reduction:
 
 
 def boltzmann(tau: float) -> Reduction:
-    """The average of q under its own softmax. It is not a non-expansion (Asadi & Littman 2017)."""
+    """The average of q under its own softmax; not a non-expansion (Asadi & Littman 2017)."""
     return Reduction("boltzmann", BOLTZMANN, _positive(tau, "tau"))
 
 
@@ -93,7 +93,7 @@ def _positive(x: float, name: str) -> float:
     return float(x)
 
 
-# ---- references: array-API generic, over the last axis ------------------------------------------------
+# ---- references: array-API generic, over the last axis ---------------------------------------
 
 
 def _maximum(xp: Any, q: Any, _: Any, weight: Any, mask: Any) -> tuple[Any, Any]:
@@ -129,9 +129,8 @@ def _sparsemax(xp: Any, q: Any, tau: Any, weight: Any, mask: Any) -> tuple[Any, 
     size = (ranked > threshold).sum(axis=-1)
     cut = xp.where(count == size[..., None], threshold, 0.0).sum(axis=-1)
     policy = xp.maximum(z - cut[..., None], 0.0) * mask
-    return (policy * xp.where(mask, q, 0)).sum(axis=-1) + tau / 2 * (
-        1 - (policy**2).sum(axis=-1)
-    ), policy
+    value = (policy * xp.where(mask, q, 0)).sum(axis=-1)
+    return value + tau / 2 * (1 - (policy**2).sum(axis=-1)), policy
 
 
 def _expectile(xp: Any, q: Any, level: Any, weight: Any, mask: Any) -> tuple[Any, Any]:
@@ -161,7 +160,7 @@ _REFERENCE: dict[int, Callable[..., tuple[Any, Any]]] = {
 }
 
 
-# ---- the numba twin: one state's q[0:n], its weights from `first` on (none: all 1) ---------------------
+# ---- the numba twin: one state's q[0:n], its weights from `first` on (none: all 1) -----------
 
 
 @njit

@@ -1,10 +1,10 @@
 """The Bellman backup: (T v)(s) = ⊕_a [ r(s,a) + γ ⊗_t v(t) ].
 
-With ⊕ = maximum, ⊗ = mean it is optimality; with ⊕ = expected(π) it is policy evaluation. T is monotone
-and, for every ⊕ but boltzmann, ‖Tv − Tw‖∞ ≤ γ‖v − w‖∞.
+With ⊕ = maximum, ⊗ = mean it is optimality; with ⊕ = expected(π) it is policy evaluation. T is
+monotone and, for every ⊕ but boltzmann, ‖Tv − Tw‖∞ ≤ γ‖v − w‖∞.
 
-The definitions below read like the book and run on NumPy, JAX, CuPy and exact rationals. On float64
-NumPy models their numba twins, one for each storage, do the same in one fused pass.
+The definitions below read like the book and run on NumPy, JAX, CuPy and exact rationals. On
+float64 NumPy models their numba twins, one for each storage, do the same in one fused pass.
 Source: Puterman (1994), §6.2. Checked in tests/operators (twins) and proofs_checks.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdpkit._array import EPS, TINY, kind, row_rounding, sup
+from mdpkit._array import EPS, TINY, kind, row_rounding, scatter, sup
 from mdpkit._jit import blocks, njit
 from mdpkit._rows import CSR
 from mdpkit.mdp import MDP
@@ -33,29 +33,21 @@ class Sweep(NamedTuple):
     best: np.ndarray  # (S,)    the first pair of largest action value in each state
 
 
-# ---- definitions -----------------------------------------------------------------------------------------
+# ---- definitions -----------------------------------------------------------------------------
 
 
 def action_values(mdp: MDP, v: Any, expect: Expectation = mean) -> Any:
-    """q(s,a) = r(s,a) + γ ⊗_t v(t), in pair layout. v : (S,). Raises ValueError on another shape."""
+    """q = r(s,a) + γ ⊗_t v(t), in pair layout. v : (S,). Raises ValueError on another shape."""
     check_shape(v, (mdp.n_states,), "v")
     if not _has_twin(mdp, v):
         return action_values_reference(mdp, v, expect)
-    q = np.empty(mdp.n_pairs)
-    _run(
-        mdp,
-        v,
-        maximum,
-        expect,
-        np.empty(mdp.n_states),
-        np.empty(mdp.n_states, dtype=np.int64),
-        q,
-    )
+    q, out = np.empty(mdp.n_pairs), np.empty(mdp.n_states)
+    _run(mdp, v, maximum, expect, out, np.empty(mdp.n_states, dtype=np.int64), q)
     return q.reshape(mdp.pair_shape)
 
 
 def backup(mdp: MDP, v: Any, over: Reduction = maximum, expect: Expectation = mean) -> Any:
-    """(T v)(s) = ⊕_a [ r(s,a) + γ ⊗_t v(t) ], (S,). v : (S,). Raises ValueError on another shape."""
+    """T v, (S,): ⊕_a [ r(s,a) + γ ⊗_t v(t) ]. v : (S,). Raises ValueError on another shape."""
     check_shape(v, (mdp.n_states,), "v")
     if _has_twin(mdp, v):
         return sweep(mdp, v, over, expect).v
@@ -82,15 +74,24 @@ def greedy(mdp: MDP, v: Any, slack: float | None = None) -> np.ndarray:
     """The first action within `slack` of the best one, (S,) int; see `greedy_pairs`."""
     if slack is None:
         slack = 2 * rounding(mdp, v)
-    return mdp.pair_actions[greedy_pairs(mdp, action_values(mdp, v), slack)]
+    return mdp.actions_of(greedy_pairs(mdp, action_values(mdp, v), slack))
 
 
 def greedy_pairs(mdp: MDP, q: Any, slack: float = 0.0) -> np.ndarray:
     """The first pair of each state with q ≥ max q − slack, (S,) int.
 
-    A slack of twice the rounding of q makes ties of the model ties of the floats: the lowest index wins
-    on every machine. The action's value is within `slack` of the best.
+    A slack of twice the rounding of q makes ties of the model ties of the floats: the lowest
+    index wins on every machine. The action's value is within `slack` of the best.
     """
+    if not _has_twin(mdp, q):
+        return greedy_pairs_reference(mdp, q, slack)
+    out = np.empty(mdp.n_states, dtype=np.int64)
+    _greedy(np.ascontiguousarray(q).reshape(-1), mdp.action_ptr, slack, out)
+    return out
+
+
+def greedy_pairs_reference(mdp: MDP, q: Any, slack: float = 0.0) -> np.ndarray:
+    """`greedy_pairs` as it is defined."""
     flat = np.asarray(q).reshape(-1)
     top = np.maximum.reduceat(flat, mdp.action_ptr[:-1])
     near = np.flatnonzero(flat >= np.repeat(top - slack, np.diff(mdp.action_ptr)))
@@ -109,8 +110,8 @@ def aggregate_reference(mdp: MDP, q: Any, over: Reduction = maximum) -> Any:
     where = (mdp.pair_states, mdp.pair_actions)
     mask = np.zeros((mdp.n_states, mdp.n_actions), dtype=bool)
     mask[where] = True
-    weight = None if over.weight is None else _spread(mask, where, over.weight)
-    return over(_spread(mask, where, q), mask, weight)[0]
+    weight = None if over.weight is None else scatter(mask.shape, where, over.weight)
+    return over(scatter(mask.shape, where, q), mask, weight)[0]
 
 
 def backup_reference(
@@ -120,25 +121,15 @@ def backup_reference(
     return aggregate_reference(mdp, action_values_reference(mdp, v, expect), over)
 
 
-def _spread(mask: np.ndarray, where: tuple, x: Any) -> Any:
-    if kind(x) == "jax":
-        import jax.numpy as jnp
-
-        return jnp.zeros(mask.shape, dtype=x.dtype).at[where].set(x)
-    table = np.zeros(mask.shape, dtype=np.asarray(x).dtype)
-    table[where] = x
-    return table
-
-
-# ---- rounding ---------------------------------------------------------------------------------------------
+# ---- rounding --------------------------------------------------------------------------------
 
 
 def rounding(mdp: MDP, v: Any, bound: float | None = None) -> float:
-    """Bound |computed − true| of every action value of `v`, hence of T v (⊗ = mean, ⊕ a non-expansion).
+    """Bound |computed − true| of v's action values, hence of T v (⊗ = mean, ⊕ a non-expansion).
 
-    True means: of every model whose probabilities and discount lie within 2⁻⁵² of the floats given,
-    whose rewards within a relative 2⁻⁵², and whose rows sum to 1 (`MDP.exact`). 0 on exact models.
-    `bound` replaces ‖v‖∞ where it is known.
+    True means: of every model whose probabilities and discount lie within 2⁻⁵² of the floats
+    given, whose rewards within a relative 2⁻⁵², and whose rows sum to 1 (`MDP.exact`). 0 on
+    exact models. `bound` replaces ‖v‖∞ where it is known.
     """
     if mdp.is_exact:
         return 0
@@ -147,7 +138,7 @@ def rounding(mdp: MDP, v: Any, bound: float | None = None) -> float:
     return per_row + 2 * EPS * mdp.reward_size + TINY
 
 
-# ---- the numba twins --------------------------------------------------------------------------------------
+# ---- the numba twins -------------------------------------------------------------------------
 
 
 def sweep(
@@ -164,11 +155,9 @@ def _has_twin(mdp: MDP, x: Any) -> bool:
 
 
 def _weight(over: Reduction) -> np.ndarray:
-    return (
-        NONE
-        if over.weight is None
-        else np.ascontiguousarray(over.weight, dtype=float).reshape(-1)
-    )
+    if over.weight is None:
+        return NONE
+    return np.ascontiguousarray(over.weight, dtype=float).reshape(-1)
 
 
 def _run(
@@ -185,20 +174,10 @@ def _run(
     stop = NONE if mdp._stop is None else mdp._stop
     chosen = INDEX if expect.successors is None else expect.successors
     order, scratch = INDEX, NONE
-    if expect.code not in (
-        MEAN,
-        SAMPLED,
-    ):  # rows are gathered, dense ones in falling order of v
+    if expect.code not in (MEAN, SAMPLED):  # rows are gathered, dense ones by falling v
         order, scratch = np.argsort(-v, kind="stable"), np.empty(mdp.n_states)
-    how = (
-        over.code,
-        float(over.parameter),
-        _weight(over),
-        expect.code,
-        float(expect.parameter),
-        chosen,
-    )
-    how = (*how, order, scratch, scratch.copy())
+    how = (over.code, float(over.parameter), _weight(over))
+    how = (*how, expect.code, float(expect.parameter), chosen, order, scratch, scratch.copy())
     least = float(v.min())
     low, high = np.inf, -np.inf
     entries = mdp.rows.values.size if isinstance(mdp.rows, CSR) else mdp.rows.size
@@ -219,7 +198,7 @@ def _run(
 
 
 def unsigned(index: np.ndarray) -> np.ndarray:
-    """The same memory as unsigned integers: signed indices cost numba up to 3.4× (wrap-around checks)."""
+    """The same memory, unsigned: signed indices cost numba up to 3.4× (wrap-around checks)."""
     return index.view(f"u{index.dtype.itemsize}") if index.dtype.kind == "i" else index
 
 
@@ -240,8 +219,8 @@ def _finish_state(s, q, first, n, v, over, parameter, weight, out, best, every_q
 
 @njit
 def _sweep_dense(
-    rows, action_ptr, r, stop, gamma, v, least, over, parameter, weight, expect, tau, chosen, order,
-    p, gathered, begin, end, out, best, every_q,
+    rows, action_ptr, r, stop, gamma, v, least, over, parameter, weight, expect, tau, chosen,
+    order, p, gathered, begin, end, out, best, every_q,
 ):  # fmt: skip
     low, high = np.inf, -np.inf
     q = np.empty(np.max(action_ptr[begin + 1 : end + 1] - action_ptr[begin:end]))
@@ -268,8 +247,8 @@ def _sweep_dense(
 
 @njit
 def _sweep_csr(
-    values, columns, row_ptr, action_ptr, r, stop, gamma, v, least, over, parameter, weight, expect, tau,
-    chosen, order, p, gathered, begin, end, out, best, every_q,
+    values, columns, row_ptr, action_ptr, r, stop, gamma, v, least, over, parameter, weight,
+    expect, tau, chosen, order, p, gathered, begin, end, out, best, every_q,
 ):  # fmt: skip
     low, high = np.inf, -np.inf
     q = np.empty(np.max(action_ptr[begin + 1 : end + 1] - action_ptr[begin:end]))
@@ -300,6 +279,18 @@ def _aggregate(q, action_ptr, over, parameter, weight, out):
     for s in range(out.size):
         first, n = action_ptr[s], action_ptr[s + 1] - action_ptr[s]
         out[s] = reduce_row(over, q[first:], n, parameter, weight, first)
+
+
+@njit
+def _greedy(q, action_ptr, slack, out):
+    for s in range(out.size):
+        top = q[action_ptr[s]]
+        for pair in range(action_ptr[s], action_ptr[s + 1]):
+            top = max(top, q[pair])
+        for pair in range(action_ptr[s], action_ptr[s + 1]):
+            if q[pair] >= top - slack:
+                out[s] = pair
+                break
 
 
 def check_shape(x: Any, shape: tuple[int, ...], name: str) -> None:

@@ -1,9 +1,9 @@
 """⊗: what an action makes of the values it may lead to. ⊗_t v(t), for every state-action pair.
 
-    mean               Σ_t P(t) v(t)
-    log_mean_exp(τ)    τ log Σ_t P(t) exp(v(t)/τ)           the "optimistic" backup of control as inference
-    worst_case(δ)      min { Σ_t p(t) v(t) : ‖p − P‖₁ ≤ δ }  over the states; the stop is not moved
-    sampled(t)         v(t_i), one sampled next state a pair; −1 where the episode ended
+    mean             Σ_t P(t) v(t)
+    log_mean_exp(τ)  τ log Σ_t P(t) exp(v(t)/τ)  the "optimistic" backup of control as inference
+    worst_case(δ)    min { Σ_t p(t) v(t) : ‖p − P‖₁ ≤ δ }  over states; the stop is not moved
+    sampled(t)       v(t_i), one sampled next state a pair; −1 where the episode ended
 
 An episode that stops is worth 0 from there on.
 Source: Levine (2018), §2.3; Strehl & Littman (2008), §4; Szepesvári & Littman (1996).
@@ -19,7 +19,7 @@ import numpy as np
 
 from mdpkit._array import kind, namespace
 from mdpkit._jit import njit
-from mdpkit._rows import CSR, row_max
+from mdpkit._rows import CSR, multiply, row_max
 from mdpkit.mdp import MDP
 
 MEAN, LOG_MEAN_EXP, WORST_CASE, SAMPLED = range(4)
@@ -59,13 +59,13 @@ def worst_case(radius: float) -> Expectation:
 
 
 def sampled(successors: Any) -> Expectation:
-    """The value of one sampled next state for each pair; (pairs,) int, −1 where the episode ended."""
+    """The value of one sampled next state a pair; (pairs,) int, −1 where the episode ended."""
     return Expectation(
         "sampled", SAMPLED, 0.0, np.asarray(successors, dtype=np.int64).reshape(-1)
     )
 
 
-# ---- references ------------------------------------------------------------------------------------------
+# ---- references ------------------------------------------------------------------------------
 
 
 def _mean(mdp: MDP, v: Any, _: Expectation) -> Any:
@@ -81,8 +81,6 @@ def _log_mean_exp(mdp: MDP, v: Any, how: Expectation) -> Any:
         row = np.repeat(np.arange(mdp.n_pairs), np.diff(mdp.rows.row_ptr))
         e = mdp.rows.values * xp.exp((v[mdp.rows.columns] - top[row]) / how.parameter)
         total = CSR(e, np.zeros(e.size, dtype=np.int64), mdp.rows.row_ptr, 1)
-        from mdpkit._rows import multiply
-
         total = multiply(total, xp.ones(1))
     else:
         e = xp.where(mdp.rows > 0, (v - top[:, None]) / how.parameter, -xp.inf)
@@ -123,14 +121,14 @@ _REFERENCE: dict[int, Callable[[MDP, Any, Expectation], Any]] = {
 }
 
 
-# ---- the numba twin: one row, its n entries p[i] with their values v[i] gathered -------------------------
+# ---- the numba twin: one row, its n entries p[i] with their values v[i] gathered -------------
 
 
 @njit
 def expect_row(
     code: int, p: np.ndarray, v: np.ndarray, n: int, stop: float, parameter: float, least: float
 ) -> float:
-    """Return ⊗ of one row, other than mean and sampled; p and v are scratch and may be reordered."""
+    """⊗ of one row, other than mean and sampled; p and v are scratch and may be reordered."""
     if code == LOG_MEAN_EXP:
         return _log_mean_exp_row(p, v, n, stop, parameter)
     return _worst_case_row(p, v, n, parameter / 2, least)
@@ -151,7 +149,7 @@ def _log_mean_exp_row(p: np.ndarray, v: np.ndarray, n: int, stop: float, tau: fl
 
 @njit
 def _worst_case_row(p: np.ndarray, v: np.ndarray, n: int, left: float, least: float) -> float:
-    """Move mass from the best next states to the worst state; a row in falling order of v sorts in n steps."""
+    """Move mass from the best next states to the worst; a row by falling v sorts in n steps."""
     for i in range(1, n):
         value, mass, j = v[i], p[i], i
         while j > 0 and v[j - 1] < value:

@@ -1,7 +1,7 @@
 """The resolvent (I − γP_π)⁻¹: what a policy is worth, v^π = (I − γP_π)⁻¹ r_π.
 
-Dense LU where the chain is small, sparse LU where its factors stay sparse, GMRES elsewhere. Whatever
-method, the answer is a float estimate; `certify` bounds it.
+Dense LU where the chain is small, sparse LU where its factors stay sparse, GMRES elsewhere.
+Whatever method, the answer is a float estimate; `certify` bounds it.
 Source: Puterman (1994), §6.1. Checked in tests/evaluate.
 """
 
@@ -20,7 +20,7 @@ DENSE_STATES = 1500
 
 
 def policy_value(mdp: MDP, policy: Any, guess: np.ndarray | None = None) -> np.ndarray:
-    """v^π, (S,), by a direct or Krylov solve. policy : (S,) int or pair layout; γ < 1 or P_π proper."""
+    """v^π, (S,), by LU or Krylov. policy : (S,) int or pair layout; γ < 1 or P_π proper."""
     rows, r, _ = under(mdp, policy)
     return solve_chain(rows, r, mdp.gamma, guess)
 
@@ -42,17 +42,17 @@ def solve_chain(
 
 def solve_dense(rows: Rows, r: np.ndarray, gamma: float) -> np.ndarray:
     """By LAPACK's LU."""
-    if isinstance(rows, CSR):
-        rows = _scipy(rows).toarray()
-    return np.linalg.solve(np.eye(r.size) - gamma * rows, r)
+    P = rows.to_scipy().toarray() if isinstance(rows, CSR) else rows
+    return np.linalg.solve(np.eye(r.size) - gamma * P, r)
 
 
 def solve_sparse(rows: Rows, r: np.ndarray, gamma: float) -> np.ndarray:
     """By SuperLU, in an order that keeps the factors narrow."""
-    from scipy.sparse import eye_array
+    from scipy.sparse import csr_array, eye_array
     from scipy.sparse.linalg import splu
 
-    matrix = (eye_array(r.size) - gamma * _scipy(rows)).tocsc()
+    P = rows.to_scipy() if isinstance(rows, CSR) else csr_array(rows)
+    matrix = (eye_array(r.size) - gamma * P).tocsc()
     return splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(r)
 
 
@@ -66,10 +66,8 @@ def solve_krylov(
     """By restarted GMRES; the residual reached is whatever it is, and `certify` reports it."""
     from scipy.sparse.linalg import LinearOperator, gmres
 
-    P = _scipy(rows) if isinstance(rows, CSR) else rows
-    operator = LinearOperator(
-        (r.size, r.size), matvec=lambda x: x - gamma * (P @ x), dtype=float
-    )
+    P = rows.to_scipy() if isinstance(rows, CSR) else rows
+    operator = LinearOperator(P.shape, matvec=lambda x: x - gamma * (P @ x), dtype=float)  # pyright: ignore[reportCallIssue]
     x, _ = gmres(operator, r, x0=guess, rtol=rtol, restart=50, maxiter=200)
     return x
 
@@ -90,19 +88,11 @@ def solve_exact(rows: Rows, r: np.ndarray, gamma: Any) -> np.ndarray:
     return solve_rational(matrix, r)
 
 
-def _scipy(rows: Rows) -> Any:
-    from scipy.sparse import csr_array
-
-    if not isinstance(rows, CSR):
-        return csr_array(rows)
-    return csr_array((rows.values, rows.columns, rows.row_ptr), rows.shape)
-
-
 def stays_sparse(rows: CSR) -> bool:
-    """Whether a band around the diagonal holds the chain and its factors: bandwidth · S < 20 nnz."""
+    """Whether a diagonal band holds the chain and its factors: bandwidth · S < 20 nnz."""
     from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-    matrix = _scipy(rows)
+    matrix = rows.to_scipy()
     order = reverse_cuthill_mckee(matrix)
     place = np.empty_like(order)
     place[order] = np.arange(order.size)

@@ -1,6 +1,6 @@
 """In-place and policy-restricted sweeps: the backup where order, or a fixed policy, matters.
 
-    Gauss–Seidel   v(s) ← max_a r(s,a) + γ Σ_t P(t|s,a) v(t), each state reading what was just written
+    Gauss–Seidel   v(s) ← max_a r(s,a) + γ Σ_t P(t|s,a) v(t), reading what was just written
     T_πᵐ           m sweeps of v ← r_π + γ P_π v on the rows of one policy, gathered once
 
 Source: Bertsekas & Tsitsiklis (1989), §2.6; Puterman (1994), §6.3.3 and §6.5.
@@ -17,7 +17,7 @@ from mdpkit.operators.bellman import unsigned
 
 
 def in_place_sweep(mdp: MDP, v: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, float]:
-    """Back up the states of `order` one after the other, each seeing the last; v itself is kept.
+    """Back up the states of `order` one by one, each seeing the last; v itself is kept.
 
     Returns the new values and the largest change of any state.
     """

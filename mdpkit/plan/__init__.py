@@ -1,4 +1,4 @@
-"""Planning: the model is known, what is the best policy? Every method is solved by `mdpkit.solve`."""
+"""Planning: the model is known, what is the best policy? `mdpkit.solve` runs every method."""
 
 from mdpkit.plan.auto import auto
 from mdpkit.plan.gauss_seidel import GaussSeidel
@@ -20,4 +20,13 @@ METHODS = {
 }
 """Each method under the name the command line knows it by."""
 
-__all__ = ["METHODS", "auto", *(method.__name__ for method in METHODS.values())]
+__all__ = [
+    "METHODS",
+    "GaussSeidel",
+    "LinearProgram",
+    "ModifiedPolicyIteration",
+    "PolicyIteration",
+    "QIteration",
+    "ValueIteration",
+    "auto",
+]

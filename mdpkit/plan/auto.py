@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mdpkit._rows import CSR
@@ -13,9 +11,10 @@ from mdpkit.operators.resolvent import DENSE_STATES, stays_sparse
 from mdpkit.plan.modified_policy_iteration import ModifiedPolicyIteration
 from mdpkit.plan.policy_iteration import PolicyIteration
 from mdpkit.policy import take_rows
+from mdpkit.solve import Method
 
 
-def auto(mdp: MDP) -> tuple[Any, str]:
+def auto(mdp: MDP) -> tuple[Method, str]:
     """Return a method for the model, and why it was chosen."""
     if mdp.n_states <= DENSE_STATES // 3:
         return (

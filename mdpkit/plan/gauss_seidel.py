@@ -1,10 +1,11 @@
-"""Gauss–Seidel and asynchronous value iteration: one vector, updated in place, in any fair order.
+"""Gauss–Seidel and asynchronous value iteration: one vector, in place, in any fair order.
 
-    v(s) ← max_a r(s,a) + γ Σ_t P(t|s,a) v(t)   for s in the order, each reading the newest values
+    v(s) ← max_a r(s,a) + γ Σ_t P(t|s,a) v(t)   for s in order, each reading the newest values
 
-A sweep G over all states is a γ-contraction with fixed point v*, so ‖v' − v*‖ ≤ γ/(1−γ) ‖v' − v‖.
-On an acyclic model one sweep in reverse topological order is exact.
-Checked in proofs_checks (B5, B6). Source: Bertsekas & Tsitsiklis (1989), §2.6; Puterman (1994), §6.3.3.
+A sweep G over all states is a γ-contraction with fixed point v*, so
+‖v' − v*‖ ≤ γ/(1−γ) ‖v' − v‖. On an acyclic model a sweep in reverse topological order is exact.
+Checked in proofs_checks (B5, B6).
+Source: Bertsekas & Tsitsiklis (1989), §2.6; Puterman (1994), §6.3.3.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class State(NamedTuple):
 class GaussSeidel:
     """In-place sweeps.
 
-    order : "natural" (0 … S−1), "reverse", "alternating" (forth and back), "random" (a new permutation
-    each sweep, from `rng`), or a permutation of the states as an array.
+    order : "natural" (0 … S−1), "reverse", "alternating" (forth and back), "random" (a new
+    permutation each sweep, from `rng`), or a permutation of the states as an array.
     """
 
     order: Any = "natural"

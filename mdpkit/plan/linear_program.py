@@ -1,10 +1,10 @@
 """The linear program whose optimum is v*: primal over values, dual over occupancies.
 
-    primal  min Σ_s μ(s) v(s)           s.t. v(s) ≥ r(s,a) + γ Σ_t P(t|s,a) v(t)   for every pair
-    dual    max Σ_{s,a} x(s,a) r(s,a)   s.t. Σ_a x(s,a) = μ(s) + γ Σ x(t,b) P(s|t,b),  x ≥ 0
+    primal  min Σ_s μ(s) v(s)          s.t. v(s) ≥ r(s,a) + γ Σ_t P(t|s,a) v(t)   for every pair
+    dual    max Σ_{s,a} x(s,a) r(s,a)  s.t. Σ_a x(s,a) = μ(s) + γ Σ x(t,b) P(s|t,b),  x ≥ 0
 
-HiGHS solves either to its own tolerance of about 1e-7; the policy it means is then evaluated and, where
-needed, improved by policy iteration, so that the answer can be certified like any other.
+HiGHS solves either to its own tolerance of about 1e-7; the policy it means is then evaluated
+and, where needed, improved by policy iteration, so the answer can be certified like any other.
 Checked in proofs_checks (D1–D5). Source: d'Epenoux (1963); Puterman (1994), §6.9.
 """
 
@@ -17,7 +17,8 @@ import numpy as np
 
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import action_values, greedy_pairs
-from mdpkit.plan.policy_iteration import PolicyIteration, State, evaluated
+from mdpkit.plan.policy_iteration import PolicyIteration, evaluated
+from mdpkit.plan.policy_iteration import State as PolicyState
 
 
 class Optimum(NamedTuple):
@@ -27,6 +28,18 @@ class Optimum(NamedTuple):
     x: np.ndarray
     primal: float
     dual: float
+
+
+class State(NamedTuple):
+    """Policy iteration's state, and whether the program has been solved."""
+
+    policy: PolicyState
+    solved: bool
+
+    @property
+    def v(self) -> np.ndarray:
+        """(S,) the value of the policy."""
+        return self.policy.v
 
 
 @dataclass(frozen=True)
@@ -41,34 +54,27 @@ class LinearProgram:
             raise ValueError(f'form must be "primal" or "dual"; it is {self.form!r}.')
 
     def init(self, mdp: MDP, start: np.ndarray | None = None) -> State:
-        """The policy greedy in the values given, or in the rewards: what the program starts from."""
-        return PolicyIteration().init(mdp, start)
+        """The policy greedy in the values given, or in the rewards, to start from."""
+        return State(PolicyIteration().init(mdp, start), solved=False)
 
     def step(self, mdp: MDP, state: State) -> State:
         """Solve the program and evaluate its policy; after that, policy iteration's step."""
-        if isinstance(state, _Polished):
-            return _Polished(*PolicyIteration().step(mdp, State(*state)))
+        if state.solved:
+            return State(PolicyIteration().step(mdp, state.policy), solved=True)
         optimum = optimize(mdp, self.form)
         if self.form == "dual":
             pairs = greedy_pairs(mdp, optimum.x)
         else:
             pairs = greedy_pairs(mdp, action_values(mdp, optimum.v))
-        return _Polished(*evaluated(mdp, pairs))
+        return State(evaluated(mdp, pairs), solved=True)
 
     def gap(self, mdp: MDP, state: State) -> float:
         """Width of the interval that T v − v proves, rounding included."""
-        return PolicyIteration().gap(mdp, State(*state))
-
-
-class _Polished(NamedTuple):
-    v: np.ndarray
-    pairs: np.ndarray
-    low: float
-    high: float
+        return PolicyIteration().gap(mdp, state.policy)
 
 
 def optimize(mdp: MDP, form: str = "primal") -> Optimum:
-    """Solve the program with μ uniform; Raises ArithmeticError with HiGHS's words if it gives up."""
+    """Solve the program, μ uniform. Raises ArithmeticError in HiGHS's words if it gives up."""
     from scipy.optimize import linprog
     from scipy.sparse import csr_array
 

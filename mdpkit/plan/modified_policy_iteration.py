@@ -1,6 +1,7 @@
 """Modified (truncated) policy iteration: a greedy sweep, then m sweeps of its policy.
 
-    v_{k+1} = (T_{π_{k+1}})ᵐ v_k,   π_{k+1} greedy in v_k;   m = 1 is value iteration, m → ∞ policy iteration
+    v_{k+1} = (T_{π_{k+1}})ᵐ v_k,   π_{k+1} greedy in v_k
+    m = 1 is value iteration, m → ∞ policy iteration
     λ: v_{k+1} = (1−λ) Σ_j λʲ (T_π)ʲ⁺¹ v_k, cut after m sweeps;   λ = 0 is value iteration
 
 The sweeps run on a matrix of the policy's rows only, gathered once an improvement.
@@ -23,7 +24,7 @@ from mdpkit.policy import take_rows
 
 
 class State(NamedTuple):
-    """v, the values T v of its greedy sweep and their best pairs, and the extremes of T v − v."""
+    """v, its greedy sweep's values T v and best pairs, and the extremes of T v − v."""
 
     v: np.ndarray
     image: np.ndarray
@@ -34,7 +35,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class ModifiedPolicyIteration:
-    """Truncated policy iteration with `sweeps` ≥ 1 sweeps of T_π an improvement, weighted by λ in [0, 1]."""
+    """Truncated policy iteration: `sweeps` ≥ 1 of T_π each time, weighted by λ in [0, 1]."""
 
     sweeps: int = 20
     lambda_: float = 1.0

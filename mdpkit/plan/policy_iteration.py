@@ -3,8 +3,8 @@
     v_k = (I − γP_{π_k})⁻¹ r_{π_k},   π_{k+1}(s) ∈ argmax_a r(s,a) + γ Σ_t P(t|s,a) v_k(t)
     ‖v* − v_{k+1}‖∞ ≤ γ ‖v* − v_k‖∞,   at most S(A−1)⌈H log H⌉ improvements, H = 1/(1−γ)
 
-A state changes its action only for one that is better by more than rounding, and the values must grow,
-so ties cannot cycle. Checked in proofs_checks (B7–B13).
+A state changes its action only for one that is better by more than rounding, and the values
+must grow, so ties cannot cycle. Checked in proofs_checks (B7–B13).
 Source: Howard (1960); Puterman (1994), §6.4; Scherrer (2016).
 """
 
@@ -33,7 +33,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class PolicyIteration:
-    """Howard's policy iteration, by dense LU, sparse LU or Krylov solves as the chain allows."""
+    """Howard's policy iteration, by dense LU, sparse LU or Krylov as the chain allows."""
 
     key = "pi"
 
@@ -48,7 +48,7 @@ class PolicyIteration:
         if np.array_equal(pairs, state.pairs):
             return state
         new = evaluated(mdp, pairs, state.v)
-        # In exact arithmetic the sum grows with every improvement: floats that do not can only cycle.
+        # In exact arithmetic each improvement grows the sum: floats that do not can only cycle.
         return new if new.v.sum() > state.v.sum() else state
 
     def gap(self, mdp: MDP, state: State) -> float:
@@ -61,7 +61,7 @@ class PolicyIteration:
 
 
 def improved(mdp: MDP, v: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """The greedy pairs of v, keeping a state's own where nothing beats it by more than rounding."""
+    """Greedy pairs of v; a state keeps its own unless one beats it by more than rounding."""
     q = action_values(mdp, v).reshape(-1)
     best = greedy_pairs(mdp, q)
     return np.where(q[best] > q[pairs] + 2 * rounding(mdp, v), best, pairs)
@@ -69,6 +69,6 @@ def improved(mdp: MDP, v: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 def evaluated(mdp: MDP, pairs: np.ndarray, guess: np.ndarray | None = None) -> State:
     """A policy's pairs with its value and how far the value is from a fixed point of T."""
-    v = policy_value(mdp, mdp.pair_actions[pairs], guess)
+    v = policy_value(mdp, mdp.actions_of(pairs), guess)
     new = sweep(mdp, v)
     return State(v, pairs, new.low, new.high)

@@ -53,7 +53,7 @@ class ValueIteration:
 
 
 class QState(NamedTuple):
-    """Action values in pair layout, their maxima, and the extremes of the last change of the maxima."""
+    """q in pair layout, its maxima, and the extremes of the last change of the maxima."""
 
     q: np.ndarray
     v: np.ndarray
