@@ -136,6 +136,8 @@ def exact_fields(mdp: Any, *, dyadic: bool) -> tuple[dict[str, Any], list[int]]:
 
 def solve_rational(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solve matrix · x = right in rationals. Raises ZeroDivisionError on a singular matrix."""
+    if hasattr(right[0], "solved"):  # numbers that record what is done with them
+        return right[0].solved(matrix, right, solve_rational)
     flint = _flint()
     n = right.size
     left = flint.fmpq_mat(n, n, [rational(x) for x in matrix.reshape(-1)])
