@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from mdpkit.certify import Certificate, certify
     from mdpkit.io import load, save
     from mdpkit.mdp import MDP
-    from mdpkit.solve import Method, Solution, Status, iterate
+    from mdpkit.solution import Solution, Status
+    from mdpkit.solve import Method, iterate
 
 __version__ = "0.1.0"
 
@@ -31,8 +32,8 @@ _HOMES = {
     "certify": "mdpkit.certify",
     "Certificate": "mdpkit.certify",
     "Method": "mdpkit.solve",
-    "Solution": "mdpkit.solve",
-    "Status": "mdpkit.solve",
+    "Solution": "mdpkit.solution",
+    "Status": "mdpkit.solution",
     "plot": "mdpkit",
 }
 

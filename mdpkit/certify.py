@@ -38,6 +38,7 @@ class Certificate:
     policy         (S,) int, the greedy policy of v, or the policy given
     loss           v* − v^policy ≤ loss at every state
     q              action values of v, in pair layout
+    stages, bias   what finite horizon and average reward have besides
     """
 
     lower: np.ndarray
@@ -45,6 +46,8 @@ class Certificate:
     policy: np.ndarray
     loss: float
     q: np.ndarray
+    stages: Any = None
+    bias: Any = None
 
     @property
     def gap(self) -> float:

@@ -11,21 +11,20 @@ A method is a frozen dataclass with three functions. It knows no loops, toleranc
 
 from __future__ import annotations
 
-import enum
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 
-from mdpkit._array import number, row_rounding, sup
+from mdpkit._array import number, sup
 from mdpkit._progress import gap_bar
 from mdpkit.certify import Certificate, certify, require_discount, rounding_floor, tolerance
 from mdpkit.errors import NonFiniteError, NotSolvedError
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import check_shape
-from mdpkit.policy import probabilities
+from mdpkit.solution import Solution, Status
 
 MAX_STEPS = 1_000_000
 PATIENCE = 1000
@@ -47,86 +46,10 @@ class Method(Protocol):
         """Bound the width of the interval around v* that `state.v` proves."""
         ...
 
-    # A method whose theorem gives it a rate also has `rate(mdp)`: from a pessimistic start, one
-    # with v_0 ≤ T v_0, ‖v_k − v*‖∞ ≤ rateᵏ ‖v_0 − v*‖∞. `mdpkit converge` draws it.
-
-
-class Status(enum.Enum):
-    """How a solve ended; each value is a sentence."""
-
-    SOLVED = "The bounds on v* are as narrow as asked."
-    MAX_STEPS = "The limit on steps was reached before the gap asked for."
-    DEADLINE = "The deadline passed before the gap asked for was reached."
-    INTERRUPTED = "The solve was interrupted; the bounds are those of the last complete step."
-    ROUNDING_FLOOR = (
-        "The gap asked for lies below what floating-point rounding allows for this model."
-    )
-    STAGNATED = "The method stopped making progress before the gap asked for."
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Solution:
-    """A certified answer.
-
-    v                   (S,) midpoint of the bounds, within gap/2 of v* (units: reward)
-    q                   pair layout: action values of v
-    policy              (S,) int, greedy in q, the lowest index among ties
-    lower, upper        (S,) lower ≤ v* ≤ upper, rounding included; gap = max(upper − lower)
-    loss                v* − v^policy ≤ loss at every state
-    gaps                the method's proven gap after each step
-    status, steps, seconds, method, why   how it came about
-    """
-
-    v: np.ndarray
-    q: np.ndarray
-    policy: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    gap: float
-    loss: float
-    gaps: np.ndarray
-    mdp: MDP
-    status: Status
-    steps: int
-    seconds: float
-    method: Any
-    why: str = ""
-    state: Any = None
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """The policy as a distribution over each state's actions, in pair layout."""
-        return probabilities(self.mdp, self.policy)
-
-    @property
-    def value_at_start(self) -> float:
-        """Σ_s start(s) v(s)."""
-        return cast(float, self.mdp.start @ self.v)
-
-    @property
-    def lower_at_start(self) -> float:
-        """A lower bound on Σ_s start(s) v*(s), rounding included."""
-        return cast(float, self.mdp.start @ self.lower) - self._start_rounding
-
-    @property
-    def upper_at_start(self) -> float:
-        """An upper bound on Σ_s start(s) v*(s), rounding included."""
-        return cast(float, self.mdp.start @ self.upper) + self._start_rounding
-
-    @property
-    def _start_rounding(self) -> float:
-        if self.v.dtype == np.dtype(object):
-            return 0
-        size = max(sup(self.lower), sup(self.upper))
-        used = np.count_nonzero(self.mdp.start)
-        return row_rounding(used, size) + abs(self.mdp.start.sum() - 1) * size
-
-    def __repr__(self) -> str:
-        return (
-            f"Solution({self.status.name}: v at start {number(self.value_at_start):.10g}, "
-            f"gap {number(self.gap):.2g}, "
-            f"{self.steps} steps of {self.method}, {self.seconds:.3g} s)"
-        )
+    # A method for another criterion than discounted or total reward has `certify(mdp, state)`,
+    # the Certificate of its own quantity. A method whose theorem gives it a rate has
+    # `rate(mdp)`: from a pessimistic start, one with v_0 ≤ T v_0,
+    # ‖v_k − v*‖∞ ≤ rateᵏ ‖v_0 − v*‖∞. `mdpkit converge` draws it.
 
 
 def iterate(mdp: MDP, method: Method, *, start: Any = None) -> Iterator[tuple[Any, float]]:
@@ -172,7 +95,8 @@ def solve(
     Raises UnboundedError at γ = 1, NonFiniteError if an iterate overflows, NotSolvedError (with
     `.solution`) if the gap is not certified. On Ctrl-C KeyboardInterrupt carries `.solution`.
     """
-    require_discount(mdp)
+    if not hasattr(method, "certify"):
+        require_discount(mdp)
     run = _Run(mdp, method, tol, max_steps, deadline)
     interrupted = None
     try:
@@ -268,7 +192,8 @@ class _Run:
         if status is not Status.INTERRUPTED and proof.gap <= self.goal():
             status = Status.SOLVED
         v = proof.v
-        answer = certify(self.mdp, v)  # q, the policy and its loss belong to the v returned
+        # q, policy and loss belong to the v returned
+        answer = self._certified() if hasattr(self.method, "certify") else certify(self.mdp, v)
         same = np.array_equal(answer.policy, proof.policy)
         return Solution(
             v=v,
@@ -286,12 +211,17 @@ class _Run:
             method=self.method,
             why=why,
             state=self.state,
+            stages=proof.stages,
+            bias=proof.bias,
         )
 
     def _certified(self) -> Certificate:
-        if self.certificate is None:
-            self.certificate = certify(self.mdp, self.state.v)
-        return self.certificate
+        proof = self.certificate
+        if proof is None:
+            own = getattr(self.method, "certify", None)
+            proof = own(self.mdp, self.state) if own else certify(self.mdp, self.state.v)
+            self.certificate = proof
+        return proof
 
     def _refuse_nonfinite(self) -> None:
         wrong = ~np.isfinite(self.state.v)

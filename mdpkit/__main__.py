@@ -1,0 +1,5 @@
+"""`python -m mdpkit` is `mdpkit`."""
+
+from mdpkit.cli import main
+
+main()

@@ -1,0 +1,106 @@
+"""The model and the method that a command line names."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mdpkit.cli._console import plain
+
+if TYPE_CHECKING:
+    from mdpkit.mdp import MDP
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE", help="gym:ID?key=value, gallery:NAME?key=value, or a file."
+    ),
+]
+Gamma = Annotated[
+    float | None, typer.Option("--gamma", help="Discount; needed where SOURCE has none.")
+]
+Normalize = Annotated[
+    bool, typer.Option("--normalize", help="Accept rows whose sum is off by at most 1e-5.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Plot = Annotated[
+    str | None,
+    typer.Option("--plot", metavar="FILE", help="Draw a figure (.svg, .png or .pdf)."),
+]
+
+
+def read_model(source: str, gamma: float | None, normalize: bool = False) -> MDP:
+    """Load a model, in floating point."""
+    import mdpkit as mk
+
+    try:
+        mdp = mk.load(source, gamma=gamma, normalize=normalize)
+    except (
+        TypeError
+    ) as error:  # an option or a parameter that this kind of source does not take
+        raise ValueError(str(error)) from error
+    return _in_floats(mdp) if mdp.is_exact else mdp
+
+
+def _in_floats(mdp: MDP) -> MDP:
+    """An exact model, each number rounded: bounds on this one hold for the exact one too."""
+    import numpy as np
+
+    from mdpkit import MDP
+    from mdpkit._array import number
+    from mdpkit._rows import CSR
+
+    floats = np.vectorize(number, otypes=[float])
+    rows = mdp.rows
+    return MDP.from_pairs(
+        mdp.pair_states,
+        mdp.pair_actions,
+        rows._replace(values=floats(rows.values)) if isinstance(rows, CSR) else floats(rows),
+        floats(mdp.r).reshape(-1),
+        number(mdp.gamma),
+        stop=floats(mdp.stop).reshape(-1) if mdp.stops else None,
+        start=floats(mdp.start),
+        states=mdp.states,
+        actions=mdp.actions,
+    )
+
+
+def methods(keys: str) -> dict[str, Any]:
+    """Return the methods of a list "vi,pi", each with its defaults, under their keys."""
+    return {key: method(key) for key in dict.fromkeys(k.strip() for k in keys.split(","))}
+
+
+def method(key: str) -> Any:
+    """Return the method of that key; ValueError with those there are."""
+    from mdpkit.plan import METHODS
+
+    if key in METHODS:
+        return METHODS[key]()
+    names = {made.__name__: k for k, made in METHODS.items()} | {k: k for k in METHODS}
+    lower = {name.lower(): k for name, k in names.items()}
+    near = difflib.get_close_matches(key.lower(), lower, n=2, cutoff=0.5)
+    hint = (
+        f"Did you mean {' or '.join(dict.fromkeys(lower[n] for n in near))}? " if near else ""
+    )
+    known = ", ".join(f"{k} ({made.__name__})" for k, made in METHODS.items())
+    raise ValueError(f"there is no method {key!r}. {hint}The methods are {known}.")
+
+
+def model_json(mdp: MDP) -> dict[str, Any]:
+    """Return the sizes of a model as every verb prints them."""
+    return {
+        "states": mdp.n_states,
+        "pairs": mdp.n_pairs,
+        "transitions": mdp.n_transitions,
+        "gamma": float(mdp.gamma),
+    }
+
+
+def model_line(source: str, mdp: MDP) -> str:
+    """Return the same in words."""
+    return (
+        f"{plain(source, 60)}: {mdp.n_states} states, {mdp.n_pairs} pairs, "
+        f"{mdp.n_transitions} transitions, γ = {float(mdp.gamma):.12g}"
+    )

@@ -1,0 +1,168 @@
+"""`mdpkit solve`: v*, an optimal policy, and bounds on v* that are proven."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mdpkit.cli import _console as console
+from mdpkit.cli import _files as files
+from mdpkit.cli import _source as given
+
+if TYPE_CHECKING:
+    from mdpkit.mdp import MDP
+    from mdpkit.solve import Solution
+
+FEW_STATES = 20
+"""Up to which each state has its line in the table."""
+
+
+Method = Annotated[
+    str | None,
+    typer.Option(
+        "--method", metavar="KEY", help="vi, q, gs, pi, mpi or lp; else by structure."
+    ),
+]
+Tolerance = Annotated[
+    float | None, typer.Option("--tol", help="How far the bounds on v* may lie apart.")
+]
+MaxSteps = Annotated[int | None, typer.Option("--max-steps", help="Steps at most.")]
+Deadline = Annotated[float | None, typer.Option("--deadline", help="Seconds at most.")]
+Save = Annotated[
+    str | None,
+    typer.Option("--save", metavar="FILE", help="Write v, q, policy, bounds (.npz)."),
+]
+
+
+def solve(
+    source: given.Source,
+    gamma: given.Gamma = None,
+    method: Method = None,
+    tol: Tolerance = None,
+    max_steps: MaxSteps = None,
+    deadline: Deadline = None,
+    save: Save = None,
+    plot: given.Plot = None,
+    as_json: given.Json = False,
+    normalize: given.Normalize = False,
+) -> int:
+    """Solve SOURCE, and bound its optimal values from both sides."""
+    import mdpkit as mk
+
+    files.check_writable(save, (".npz",), "--save")
+    files.check_writable(plot, files.FIGURES, "--plot")
+    chosen = None if method is None else given.method(method)
+    mdp = given.read_model(source, gamma, normalize)
+    solution = mk.solve(
+        mdp,
+        chosen,
+        tol=tol,
+        max_steps=max_steps,
+        deadline=deadline,
+        progress=sys.stderr is not None and sys.stderr.isatty(),
+        throw=False,
+    )
+    body = _json(mdp, solution)
+    if as_json:
+        console.print_json(body)
+    else:
+        _print(source, mdp, solution)
+    about = {"source": source, **{k: body[k] for k in ("model", "method", "why", "status")}}
+    _write(solution, save, plot, about, _goal(mdp, solution, tol))
+    return _verdict(solution)
+
+
+def _verdict(solution: Solution) -> int:
+    """Return the exit code, after a line on standard error if the gap is not the one asked."""
+    from mdpkit import Status
+    from mdpkit.cli import INTERRUPTED, NOT_CERTIFIED
+
+    if solution.status is Status.SOLVED:
+        return 0
+    if solution.status is Status.INTERRUPTED:
+        return INTERRUPTED
+    return console.complain(
+        f"{solution.status.value} Certified: gap {solution.gap:.3g}, {solution.steps} steps.",
+        NOT_CERTIFIED,
+    )
+
+
+def _goal(mdp: MDP, solution: Solution, tol: float | None) -> float:
+    from mdpkit._array import sup
+    from mdpkit.certify import tolerance
+
+    return float(tolerance(mdp, float(sup(solution.v)), tol))
+
+
+def _write(
+    solution: Solution, save: str | None, plot: str | None, about: dict[str, Any], goal: float
+) -> None:
+    if save is not None:
+        files.save_solution(solution, save, about)
+        console.note(f"wrote {save}")
+    if plot is not None:
+        import mdpkit as mk
+
+        mk.plot.gaps(solution, tol=goal, path=plot)
+        console.note(f"wrote {plot}")
+
+
+def _json(mdp: MDP, solution: Solution) -> dict[str, Any]:
+    """Return what INTERFACE promises."""
+    return {
+        "model": given.model_json(mdp),
+        "method": solution.method.key,
+        "why": solution.why or "asked for",
+        "status": solution.status.name,
+        "value_at_start": console.finite(solution.value_at_start),
+        "lower_at_start": console.finite(solution.lower_at_start),
+        "upper_at_start": console.finite(solution.upper_at_start),
+        "gap": console.finite(solution.gap),
+        "steps": solution.steps,
+        "seconds": solution.seconds,
+        "policy": solution.policy.tolist(),
+    }
+
+
+def _print(source: str, mdp: MDP, solution: Solution) -> None:
+    from mdpkit.cli._grid import arrows
+
+    places = console.decimals(solution.gap)
+    value = console.fixed(solution.value_at_start, places)
+    low = console.below(solution.lower_at_start, places + 2)
+    high = console.above(solution.upper_at_start, places + 2)
+    why = f": {solution.why}" if solution.why else ""
+    rows = {
+        "model": given.model_line(source, mdp),
+        "method": f"{solution.method.key}, {type(solution.method).__name__}{why}",
+        "status": f"{solution.status.name}: {solution.status.value}",
+        "V*(start)": value,
+        "certified": f"{low} ≤ V*(start) ≤ {high}",
+        "gap": f"{solution.gap:.2g} at most, between the bounds on v* of any state",
+        "policy": f"loses {solution.loss:.2g} at most",
+        "steps": f"{solution.steps} in {solution.seconds:.3g} s",
+    }
+    out = console.output()
+    out.print(console.facts(rows))
+    if mdp.n_states <= FEW_STATES:
+        out.print()
+        out.print(_states(mdp, solution, places))
+    if grid := arrows(source, mdp, solution.policy):
+        out.print(f"\n{grid}")
+
+
+def _states(mdp: MDP, solution: Solution, places: int) -> Any:
+    """Return a table with one line a state."""
+    table = console.table("state", "action", "V*", "at least", "at most", text=2)
+    for s in range(mdp.n_states):
+        a = int(solution.policy[s])
+        table.add_row(
+            console.plain(s if mdp.states is None else mdp.states[s], 30),
+            console.plain(a if mdp.actions is None else mdp.actions[a], 20),
+            console.fixed(solution.v[s], places),
+            console.below(solution.lower[s], places),
+            console.above(solution.upper[s], places),
+        )
+    return table
