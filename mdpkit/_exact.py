@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from mdpkit._array import number
 from mdpkit._rows import CSR
 
 RADIUS = Fraction(1, 2**52)
@@ -134,14 +135,42 @@ def exact_fields(mdp: Any, *, dyadic: bool) -> tuple[dict[str, Any], list[int]]:
     return fields, at_word
 
 
-def solve_rational(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solve matrix · x = right in rationals. Raises ZeroDivisionError on a singular matrix."""
-    if hasattr(right[0], "solved"):  # numbers that record what is done with them
-        return right[0].solved(matrix, right, solve_rational)
+def solve_rational(
+    row: np.ndarray, column: np.ndarray, values: np.ndarray, gamma: Any, right: np.ndarray
+) -> np.ndarray:
+    """Solve (I − γP) x = right in exact rationals, P given by its entries.
+
+    Raises ZeroDivisionError on a singular matrix.
+    """
+    if hasattr(right[0], "chain_solved"):  # numbers that record what is done with them
+        return right[0].chain_solved(row, column, values, gamma, right)
     flint = _flint()
     n = right.size
-    left = flint.fmpq_mat(n, n, [rational(x) for x in matrix.reshape(-1)])
-    x = left.solve(flint.fmpq_mat(n, 1, [rational(b) for b in right]))
+    left, b = flint.fmpq_mat(n, n), flint.fmpq_mat(n, 1)
+    for i, j, p in zip(row.tolist(), column.tolist(), -gamma * values, strict=True):
+        left[i, j] = rational(p)
+    for i in range(n):
+        left[i, i] = left[i, i] + 1
+        b[i, 0] = rational(right[i])
+    x = left.solve(b)
     out = np.empty(n, dtype=object)
     out[:] = [x[i, 0] for i in range(n)]
     return out
+
+
+def float_fields(mdp: Any) -> dict[str, Any]:
+    """The numeric fields of an exact model, each number rounded to the nearest float."""
+
+    def floats(x: np.ndarray | None) -> np.ndarray | None:
+        return None if x is None else np.array([number(p) for p in x.flat]).reshape(x.shape)
+
+    csr = isinstance(mdp.rows, CSR)
+    rows = mdp.rows._replace(values=floats(mdp.rows.values)) if csr else floats(mdp.rows)
+    return {
+        "rows": rows,
+        "_r": floats(mdp._r),
+        "_stop": floats(mdp._stop),
+        "_start": floats(mdp._start),
+        "gamma": number(mdp.gamma),
+        "defect": mdp.widest_row * 2.0**-53,
+    }

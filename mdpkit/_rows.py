@@ -7,6 +7,7 @@ door: SciPy does not bounds-check columns and cannot hold exact rationals.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from math import lcm
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -163,6 +164,8 @@ def _segment_sum(x: np.ndarray, ptr: np.ndarray) -> np.ndarray:
 
 def multiply(rows: Rows, v: Any) -> Any:
     """Σ_t P[i, t] v[t] for every row i, on NumPy, JAX or CuPy arrays or exact rationals."""
+    if kind(v) == "exact":
+        return _multiply_exact(rows, v)
     if not isinstance(rows, CSR):
         return rows @ v
     xp = namespace(v, rows.values)
@@ -173,6 +176,20 @@ def multiply(rows: Rows, v: Any) -> Any:
     if kind(v, rows.values) == "jax":  # its arrays are immutable
         return xp.zeros(rows.shape[0], dtype=terms.dtype).at[index].add(terms)
     return xp.bincount(index, weights=terms, minlength=rows.shape[0])
+
+
+def _multiply_exact(rows: Rows, v: np.ndarray) -> np.ndarray:
+    """Over a common denominator of v, so that no sum has to reduce two large fractions."""
+    denominator = lcm(*{int(getattr(x, "q", 1)) for x in v})
+    whole = v * denominator
+    values = rows.values if isinstance(rows, CSR) else rows.reshape(-1)
+    if values.size == 0:
+        return np.zeros(rows.shape[0], dtype=object)
+    if isinstance(rows, CSR):
+        total = _segment_sum(values * whole[rows.columns], rows.row_ptr)
+    else:
+        total = rows @ whole
+    return total * (0 * values[0] + 1) / denominator  # an empty row's 0 becomes a rational too
 
 
 def row_max(rows: Rows, v: Any) -> Any:

@@ -20,11 +20,13 @@ from typing import Any
 import numpy as np
 
 from mdpkit._array import EPS, sup
-from mdpkit.errors import PrecisionWarning, UnboundedError
+from mdpkit.errors import PrecisionWarning
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import action_values, check_shape, greedy_pairs, rounding
 from mdpkit.operators.resolvent import policy_value
-from mdpkit.policy import expected_under, mixing_error
+from mdpkit.policy import chain, expected_under, mixing_error
+from mdpkit.shortest_path import bounds as shortest_path_bounds
+from mdpkit.total_reward import expand, lift, quotient
 
 DEFAULT_TOLERANCE = 1e-8
 """Relative to max(1, ‖v‖∞): the gap asked for where none is given."""
@@ -39,6 +41,7 @@ class Certificate:
     loss           v* − v^policy ≤ loss at every state
     q              action values of v, in pair layout
     stages, bias   what finite horizon and average reward have besides
+    stochastic     pair layout, where the optimum is not deterministic
     """
 
     lower: np.ndarray
@@ -48,6 +51,7 @@ class Certificate:
     q: np.ndarray
     stages: Any = None
     bias: Any = None
+    stochastic: Any = None
 
     @property
     def gap(self) -> float:
@@ -64,11 +68,14 @@ def certify(mdp: MDP, v: Any = None, *, policy: Any = None) -> Certificate:
     """Bound v* by any v, or v^π and the loss of π by a policy, in one sweep.
 
     v : (S,) any values; policy : (S,) int or pair layout. Given both, v is an estimate of v^π.
-    Raises ValueError on a wrong shape or a number that is not finite, UnboundedError at γ = 1.
+    At γ = 1 it takes a linear solve or two besides. Raises ValueError on a wrong shape or a
+    number that is not finite, UnboundedError where a value at γ = 1 is infinite or undefined.
     """
-    require_discount(mdp)
     if v is None and policy is None:
         raise TypeError("certify needs v= or policy=.")
+    if mdp.gamma >= 1 and policy is not None:
+        return _certify_proper(mdp, policy)
+    warn_if_ill_conditioned(mdp)
     if v is None:
         v = policy_value(mdp, policy)
     check_shape(v, (mdp.n_states,), "v")
@@ -76,28 +83,45 @@ def certify(mdp: MDP, v: Any = None, *, policy: Any = None) -> Certificate:
     if not mdp.is_exact and not np.isfinite(v).all():
         s = int(np.argmin(np.isfinite(v)))
         raise ValueError(f"v[{s}] is {v[s]}; finite numbers are needed.")
+    if mdp.gamma >= 1:
+        return _certify_total(mdp, v)
     q = action_values(mdp, v)
     error = rounding(mdp, v)
     top = np.maximum.reduceat(q.reshape(-1), mdp.action_ptr[:-1])
-    lower, upper = _bounds(mdp, v, top, error)
+    lower, upper = bounds_from_image(mdp, v, top, error)
     if policy is None:
         chosen = greedy_pairs(mdp, q, 2 * error)
-        below, _ = _bounds(mdp, v, q.reshape(-1)[chosen], error)
+        below, _ = bounds_from_image(mdp, v, q.reshape(-1)[chosen], error)
         return Certificate(lower, upper, mdp.actions_of(chosen), (upper - below).max(), q)
     own = expected_under(mdp, policy, q)
-    below, above = _bounds(mdp, v, own, error + mixing_error(mdp, policy, q))
+    below, above = bounds_from_image(mdp, v, own, error + mixing_error(mdp, policy, q))
     return Certificate(below, above, np.asarray(policy), (upper - below).max(), q)
 
 
-def require_discount(mdp: MDP) -> None:
-    """Raise UnboundedError at γ = 1, where no bounds exist; warn where they will be wide."""
-    if mdp.gamma >= 1:
-        raise UnboundedError(
-            "γ = 1: a discounted value needs γ < 1. "
-            "Pass gamma=, for instance mdp.replace(gamma=0.99).",
-            states=list(range(min(mdp.n_states, 10))),
-        )
-    if not mdp.is_exact and mdp.gamma > 1 - 1e-9:
+def _certify_total(mdp: MDP, v: np.ndarray) -> Certificate:
+    """Bounds at γ = 1, proven on the model with its idle end components collapsed."""
+    collapsed = quotient(mdp)
+    small = collapsed.mdp
+    there = lift(collapsed, v)
+    proof = shortest_path_bounds(small, there, action_values(small, there))
+    lower, upper = proof.lower[collapsed.label], proof.upper[collapsed.label]
+    policy = mdp.actions_of(expand(mdp, collapsed, proof.pairs))
+    return Certificate(lower, upper, policy, (upper - lower).max(), action_values(mdp, v))
+
+
+def _certify_proper(mdp: MDP, policy: Any) -> Certificate:
+    """Bounds on v^π at γ = 1, and on what the policy loses."""
+    alone = quotient(chain(mdp, policy))
+    v = policy_value(alone.mdp, np.zeros(alone.mdp.n_states, dtype=np.int64))
+    own = shortest_path_bounds(alone.mdp, v, action_values(alone.mdp, v))
+    v, lower, upper = (x[alone.label] for x in (v, own.lower, own.upper))
+    best = _certify_total(mdp, v)
+    return Certificate(lower, upper, np.asarray(policy), (best.upper - lower).max(), best.q)
+
+
+def warn_if_ill_conditioned(mdp: MDP) -> None:
+    """Warn where 1 − γ is so small that floating point can say little of v*."""
+    if not mdp.is_exact and 1 > mdp.gamma > 1 - 1e-9:
         condition = (1 + mdp.gamma) / (1 - mdp.gamma)
         floor = rounding_floor(mdp, mdp.reward_size / (1 - mdp.gamma))
         warnings.warn(
@@ -109,8 +133,11 @@ def require_discount(mdp: MDP) -> None:
         )
 
 
-def _bounds(mdp: MDP, v: Any, image: Any, error: Any) -> tuple[Any, Any]:
-    """Bound the fixed point of F by image = F v, known to within `error`; F is T or T^π."""
+def bounds_from_image(mdp: MDP, v: Any, image: Any, error: Any) -> tuple[Any, Any]:
+    """Bound the fixed point of F by image = F v, known to within `error`.
+
+    F is T, T^π, or T with any ⊕ that is monotone and moves with constants.
+    """
     change = image - v
     slack = error + (0 if mdp.is_exact else EPS * (sup(image) + sup(v)))
     low, high = tails(mdp, change.min() - slack, change.max() + slack)
@@ -139,19 +166,22 @@ def _horizon(gamma: float) -> float:
     return np.inf if gamma >= 1 else max(gamma, 0.0) / (1 - gamma)
 
 
-def interval(mdp: MDP, low: float, high: float, size: float) -> float:
+def interval(mdp: MDP, low: float, high: float, size: float, more: float = 0.0) -> float:
     """The gap that `certify` will find for a v of size ‖v‖∞ with low ≤ Tv − v ≤ high, or less.
 
+    more : what the evaluation of ⊕ adds to the rounding of T v.
     This is the one stopping rule of the methods that know Tv − v.
     """
-    error = rounding(mdp, None, bound=size) + 2 * EPS * size
+    if mdp.gamma >= 1:
+        return np.inf  # a bound takes more than Tv − v: `solve` asks `certify` now and then
+    error = rounding(mdp, None, bound=size) + 2 * EPS * size + more
     below, above = tails(mdp, low - error, high + error)
     return above - below + 2 * error
 
 
 def rounding_floor(mdp: MDP, size: float) -> float:
     """The gap that remains at the fixed point itself, for values of size ‖v‖∞."""
-    return 0.0 if mdp.is_exact else interval(mdp, 0.0, 0.0, size)
+    return 0.0 if mdp.is_exact or mdp.gamma >= 1 else interval(mdp, 0.0, 0.0, size)
 
 
 def tolerance(mdp: MDP, size: float, tol: float | None = None) -> float:

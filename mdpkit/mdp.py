@@ -21,7 +21,7 @@ import numpy as np
 
 from mdpkit._array import read_only, sup
 from mdpkit._check import check_rows
-from mdpkit._exact import exact_fields, rational
+from mdpkit._exact import exact_fields, float_fields, rational
 from mdpkit._forms import named_axes, sort_pairs
 from mdpkit._read import (
     check_probabilities,
@@ -172,7 +172,8 @@ class MDP:
     def stop(self) -> np.ndarray:
         """Probability that the episode ends on the pair, in pair layout."""
         if self._stop is None:
-            return np.broadcast_to(np.zeros((), dtype=self._r.dtype), self.pair_shape)
+            zero = np.array(rational(0) if self.is_exact else 0.0)
+            return np.broadcast_to(zero, self.pair_shape)
         return self._stop.reshape(self.pair_shape)
 
     @property
@@ -270,6 +271,10 @@ class MDP:
                 stacklevel=2,
             )
         return self._with(**changes)
+
+    def rounded(self) -> MDP:
+        """The same model in floats, each number rounded to the nearest."""
+        return self._with(**float_fields(self)) if self.is_exact else self
 
     @classmethod
     def from_pairs(cls, s: Any, a: Any, P: Any, r: Any, gamma: Any, **options: Any) -> MDP:

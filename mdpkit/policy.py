@@ -127,6 +127,24 @@ def under(mdp: MDP, policy: Any) -> tuple[Rows, np.ndarray, np.ndarray | None]:
     return CSR(mixed.data, mixed.indices, mixed.indptr, mdp.n_states), r, stop
 
 
+def chain(mdp: MDP, policy: Any) -> MDP:
+    """The model with one action a state that `policy` makes of `mdp`.
+
+    policy : (S,) int, or pair layout, rows summing to 1 within 1e-9 (divided by their sum).
+    """
+    if not is_deterministic(policy) and not mdp.is_exact:
+        pi = probabilities(mdp, policy)
+        sums = np.add.reduceat(pi.reshape(-1), mdp.action_ptr[:-1])
+        policy = pi / np.repeat(sums, np.diff(mdp.action_ptr)).reshape(mdp.pair_shape)
+    rows, r, stop = under(mdp, policy)
+    one_each = np.arange(mdp.n_states + 1)
+    P = rows if isinstance(rows, CSR) else rows[:, None, :]
+    stop = stop if stop is None or isinstance(rows, CSR) else stop[:, None]
+    r = r if isinstance(rows, CSR) else r[:, None]
+    ptr = one_each if isinstance(rows, CSR) else None
+    return MDP(P, r, mdp.gamma, action_ptr=ptr, stop=stop, start=mdp._start, states=mdp.states)
+
+
 def take_rows(rows: Rows, index: np.ndarray) -> Rows:
     """The rows of the given indices, in that order, in the same storage."""
     if not isinstance(rows, CSR):

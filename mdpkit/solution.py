@@ -24,6 +24,7 @@ class Status(enum.Enum):
         "The gap asked for lies below what floating-point rounding allows for this model."
     )
     STAGNATED = "The method stopped making progress before the gap asked for."
+    OSCILLATING = "The iterates oscillate: the chain is periodic; use aperiodicity > 0."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,6 +40,7 @@ class Solution:
     status, steps, seconds, method, why   how it came about
     stages              finite horizon: v and policy of every stage; else None
     bias                average reward: (S,) bias, while v, lower and upper speak of the gain
+    stochastic          a regularized optimum in pair layout; policy is its likeliest action
     """
 
     v: np.ndarray
@@ -58,10 +60,13 @@ class Solution:
     state: Any = None
     stages: Any = None
     bias: Any = None
+    stochastic: Any = None
 
     @property
     def probabilities(self) -> np.ndarray:
         """The policy as a distribution over each state's actions, in pair layout."""
+        if self.stochastic is not None:
+            return self.stochastic
         return probabilities(self.mdp, self.policy)
 
     @property

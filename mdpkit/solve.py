@@ -20,11 +20,20 @@ import numpy as np
 
 from mdpkit._array import number, sup
 from mdpkit._progress import gap_bar
-from mdpkit.certify import Certificate, certify, require_discount, rounding_floor, tolerance
+from mdpkit.certify import (
+    DEFAULT_TOLERANCE,
+    Certificate,
+    certify,
+    rounding_floor,
+    tolerance,
+    warn_if_ill_conditioned,
+)
 from mdpkit.errors import NonFiniteError, NotSolvedError
 from mdpkit.mdp import MDP
-from mdpkit.operators.bellman import check_shape
+from mdpkit.operators.bellman import NONE, action_values, check_shape
+from mdpkit.policy import as_pairs
 from mdpkit.solution import Solution, Status
+from mdpkit.total_reward import Quotient, expand, lift, quotient
 
 MAX_STEPS = 1_000_000
 PATIENCE = 1000
@@ -47,9 +56,10 @@ class Method(Protocol):
         ...
 
     # A method for another criterion than discounted or total reward has `certify(mdp, state)`,
-    # the Certificate of its own quantity. A method whose theorem gives it a rate has
-    # `rate(mdp)`: from a pessimistic start, one with v_0 ≤ T v_0,
-    # ‖v_k − v*‖∞ ≤ rateᵏ ‖v_0 − v*‖∞. `mdpkit converge` draws it.
+    # the Certificate of its own quantity, `floor(mdp, state)`, the gap that rounding leaves,
+    # and `verdict(mdp, state)`, a Status that ends it short of the goal, or None. A method
+    # whose theorem gives it a rate has `rate(mdp)`: from a pessimistic start, one with v_0 ≤ T
+    # v_0, ‖v_k − v*‖∞ ≤ rateᵏ ‖v_0 − v*‖∞. `mdpkit converge` draws it.
 
 
 def iterate(mdp: MDP, method: Method, *, start: Any = None) -> Iterator[tuple[Any, float]]:
@@ -62,14 +72,19 @@ def iterate(mdp: MDP, method: Method, *, start: Any = None) -> Iterator[tuple[An
 
 def begin(mdp: MDP, method: Method, start: Any = None) -> Any:
     """The first state of a method, from the values given or its own choice."""
+    start = _first_values(mdp, start)
+    return method.init(mdp) if start is None else method.init(mdp, start)  # type: ignore[call-arg]
+
+
+def _first_values(mdp: MDP, start: Any) -> np.ndarray | None:
     if start is None:
-        return method.init(mdp)
+        return None
     check_shape(start, (mdp.n_states,), "start")
     start = np.array(start, dtype=float)
     if not np.isfinite(start).all():
         s = int(np.argmin(np.isfinite(start)))
         raise ValueError(f"start[{s}] is {start[s]}; finite numbers are needed.")
-    return method.init(mdp, start)  # type: ignore[call-arg]
+    return start
 
 
 def solve(
@@ -95,24 +110,48 @@ def solve(
     Raises UnboundedError at γ = 1, NonFiniteError if an iterate overflows, NotSolvedError (with
     `.solution`) if the gap is not certified. On Ctrl-C KeyboardInterrupt carries `.solution`.
     """
+    work, collapsed = mdp, None
     if not hasattr(method, "certify"):
-        require_discount(mdp)
-    run = _Run(mdp, method, tol, max_steps, deadline)
+        warn_if_ill_conditioned(mdp)
+        if mdp.gamma >= 1:
+            collapsed = quotient(mdp)
+            work = collapsed.mdp
+    start = _first_values(mdp, start)
+    if start is not None and collapsed is not None:
+        start = lift(collapsed, start)
+    run = _Run(work, method, tol, max_steps, deadline)
     interrupted = None
     try:
         with gap_bar(progress) as show:
-            status = run.loop(begin(mdp, method, start), show)
+            status = run.loop(begin(work, method, start), show)
     except KeyboardInterrupt as interrupt:
         if run.state is None:
             raise
         status, interrupted = Status.INTERRUPTED, interrupt
     solution = run.finish(status, why)
+    if collapsed is not None:
+        solution = _expanded(mdp, collapsed, solution)
     if interrupted is not None and throw:
         interrupted.solution = solution  # type: ignore[attr-defined]
         raise interrupted
     if solution.status is not Status.SOLVED and throw:
         raise NotSolvedError(_shortfall(solution, run.goal()), solution)
     return solution
+
+
+def _expanded(mdp: MDP, collapsed: Quotient, small: Solution) -> Solution:
+    """The solution of a model from that of its collapsed form."""
+    v = small.v[collapsed.label]
+    pairs = expand(mdp, collapsed, as_pairs(collapsed.mdp, small.policy))
+    return replace(
+        small,
+        v=v,
+        lower=small.lower[collapsed.label],
+        upper=small.upper[collapsed.label],
+        q=action_values(mdp, v),
+        policy=mdp.actions_of(pairs),
+        mdp=mdp,
+    )
 
 
 def _shortfall(solution: Solution, goal: float) -> str:
@@ -163,37 +202,57 @@ class _Run:
                 self._refuse_nonfinite()
             gap = self.method.gap(self.mdp, self.state)
             self.gaps.append(gap)
-            goal = tolerance(self.mdp, size, self.tol)
+            goal = self.goal()
             show(gap, goal)
-            if gap <= goal and self._certified().gap <= goal:
-                return Status.SOLVED
-            since = 0 if gap < best else since + 1
+            since = 0 if gap < best else min(since, 0) + 1 if gap == np.inf else since + 1
             best = min(best, gap)
-            if gap <= 2 * rounding_floor(self.mdp, size):
-                return Status.ROUNDING_FLOOR
-            if since > PATIENCE or (since and np.array_equal(previous.v, self.state.v)):
-                return Status.STAGNATED
+            still = since > 0 and np.array_equal(previous.v, self.state.v)
+            if self._due(gap, goal, still) and number(self._certified().gap) <= goal:
+                return Status.SOLVED
+            if (ending := self._verdict(gap, still or since > PATIENCE)) is not None:
+                return ending
             if len(self.gaps) >= self.max_steps:
                 return Status.MAX_STEPS
             if self.until is not None and time.monotonic() >= self.until:
                 return Status.DEADLINE
 
+    def _due(self, gap: float, goal: float, still: bool) -> bool:
+        """Whether to certify now; after 1, 2, 4, … steps if the method cannot bound the gap."""
+        count = len(self.gaps)
+        return gap <= goal or (gap == np.inf and (still or count & (count - 1) == 0))
+
+    def _verdict(self, gap: float, stagnant: bool) -> Status | None:
+        """What ends the solve short of its goal, if anything; a method may know better."""
+        if hasattr(self.method, "verdict"):
+            return self.method.verdict(self.mdp, self.state)  # type: ignore[attr-defined]
+        if hasattr(self.method, "floor"):
+            floor = self.method.floor(self.mdp, self.state)  # type: ignore[attr-defined]
+        else:
+            floor = rounding_floor(self.mdp, number(sup(self.state.v)))
+        if gap <= 2 * floor:
+            return Status.ROUNDING_FLOOR
+        return Status.STAGNATED if stagnant else None
+
     def goal(self) -> float:
         """The gap asked for, at the present iterate."""
-        return number(tolerance(self.mdp, number(sup(self.state.v)), self.tol))
+        tol, size = self.tol, number(sup(self.state.v))
+        if tol is None and hasattr(self.method, "floor"):
+            floor = self.method.floor(self.mdp, self.state)  # type: ignore[attr-defined]
+            tol = 0 if self.mdp.is_exact else max(DEFAULT_TOLERANCE * max(1, size), 4 * floor)
+        return number(tolerance(self.mdp, size, tol))
 
     def finish(self, status: Status, why: str) -> Solution:
         """Bound v* from the last iterate; the solution's v is the midpoint of the bounds."""
         seconds = time.monotonic() - self.clock
-        proof = replace(
-            self._certified(), q=None
-        )  # as large as the pairs, and not needed twice
-        self.certificate = None
-        if status is not Status.INTERRUPTED and proof.gap <= self.goal():
+        proof = self._certified()
+        if status is not Status.INTERRUPTED and number(proof.gap) <= self.goal():
             status = Status.SOLVED
-        v = proof.v
-        # q, policy and loss belong to the v returned
-        answer = self._certified() if hasattr(self.method, "certify") else certify(self.mdp, v)
+        v = proof.v if number(proof.gap) < np.inf else self.state.v
+        if hasattr(self.method, "certify") or self.mdp.is_exact:
+            answer = proof
+        else:  # q, policy and loss belong to the v returned; q is as large as the pairs
+            proof, self.certificate = replace(proof, q=NONE), None
+            answer = certify(self.mdp, v)
         same = np.array_equal(answer.policy, proof.policy)
         return Solution(
             v=v,
@@ -213,6 +272,7 @@ class _Run:
             state=self.state,
             stages=proof.stages,
             bias=proof.bias,
+            stochastic=proof.stochastic,
         )
 
     def _certified(self) -> Certificate:

@@ -40,6 +40,7 @@ class HypothesisSource:
         self.draw = draw
 
     def __call__(self, request: Request, exact: bool) -> np.ndarray:
+        """Answer one request."""
         n = int(np.prod(request.shape, dtype=int))
         if request.kind in ("size", "integer"):
             drawn = self._list(st.integers(request.low, max(request.low, request.high)), n)
@@ -225,7 +226,7 @@ def collect(quantifiers: Mapping[str, Any], n: int, start: int) -> list[tuple[tu
         phases=[Phase.generate],
         database=None,
         deadline=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[*HealthCheck],  # pyright: ignore[reportArgumentType]
     )
     @given(_instances(quantifiers))
     def look(drawn: tuple[tuple, Tape]) -> None:

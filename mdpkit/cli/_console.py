@@ -42,6 +42,10 @@ _SPELLING = {
 }
 
 
+LONGEST_FRACTION = 60
+"""Characters; beyond it a table shows a decimal and how long the fraction is."""
+
+
 def _spell(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
@@ -181,23 +185,43 @@ def working(message: str) -> Iterator[None]:
 # ---- numbers ---------------------------------------------------------------------------------
 
 
-def finite(x: Any) -> float | None:
-    """Return x as a float, None where JSON has no number for it."""
+def is_exact(x: Any) -> bool:
+    """Whether x is an exact rational."""
+    return hasattr(x, "p") and hasattr(x, "q")
+
+
+def finite(x: Any) -> float | str | None:
+    """Return x as a float, None where JSON has no number for it; an exact number as "p/q"."""
+    if is_exact(x):
+        return str(x)
     x = float(x)
     return x if math.isfinite(x) else None
 
 
 def decimals(gap: float, most: int = 10) -> int:
     """How many decimals of a value are worth printing if it is known to within `gap`."""
+    if is_exact(gap):
+        return most
     return min(max(2, -math.floor(math.log10(gap))), most) if 0 < gap < math.inf else most
 
 
 def fixed(x: float, places: int, rounding: str = ROUND_HALF_EVEN) -> str:
-    """Return x with this many decimals."""
+    """Return x with this many decimals; an exact number as p/q, if that is short."""
+    if is_exact(x):
+        return _fraction(x)
     if not math.isfinite(x):
         return str(x)
     with localcontext(prec=400):
         return f"{Decimal(float(x)).quantize(Decimal(1).scaleb(-places), rounding):f}"
+
+
+def _fraction(x: Any) -> str:
+    from mdpkit._array import number
+
+    text = str(x)
+    if len(text) <= LONGEST_FRACTION:
+        return text
+    return f"≈ {number(x):.12g} ({len(text)} digits as p/q)"
 
 
 def below(x: float, places: int) -> str:

@@ -31,40 +31,18 @@ Plot = Annotated[
 ]
 
 
-def read_model(source: str, gamma: float | None, normalize: bool = False) -> MDP:
-    """Load a model, in floating point."""
+def read_model(
+    source: str, gamma: float | None, normalize: bool = False, *, exact: bool = False
+) -> MDP:
+    """Load a model, in floating point or in fractions."""
     import mdpkit as mk
 
     try:
         mdp = mk.load(source, gamma=gamma, normalize=normalize)
-    except (
-        TypeError
-    ) as error:  # an option or a parameter that this kind of source does not take
+    except TypeError as error:  # an option that this kind of source does not take
         raise ValueError(str(error)) from error
-    return _in_floats(mdp) if mdp.is_exact else mdp
-
-
-def _in_floats(mdp: MDP) -> MDP:
-    """An exact model, each number rounded: bounds on this one hold for the exact one too."""
-    import numpy as np
-
-    from mdpkit import MDP
-    from mdpkit._array import number
-    from mdpkit._rows import CSR
-
-    floats = np.vectorize(number, otypes=[float])
-    rows = mdp.rows
-    return MDP.from_pairs(
-        mdp.pair_states,
-        mdp.pair_actions,
-        rows._replace(values=floats(rows.values)) if isinstance(rows, CSR) else floats(rows),
-        floats(mdp.r).reshape(-1),
-        number(mdp.gamma),
-        stop=floats(mdp.stop).reshape(-1) if mdp.stops else None,
-        start=floats(mdp.start),
-        states=mdp.states,
-        actions=mdp.actions,
-    )
+    # Each number of an exact model rounded: bounds on this one hold for the exact one too.
+    return mdp.exact() if exact else mdp.rounded()
 
 
 def methods(keys: str) -> dict[str, Any]:
@@ -90,17 +68,21 @@ def method(key: str) -> Any:
 
 def model_json(mdp: MDP) -> dict[str, Any]:
     """Return the sizes of a model as every verb prints them."""
+    from mdpkit._array import number
+
     return {
         "states": mdp.n_states,
         "pairs": mdp.n_pairs,
         "transitions": mdp.n_transitions,
-        "gamma": float(mdp.gamma),
+        "gamma": number(mdp.gamma),
     }
 
 
 def model_line(source: str, mdp: MDP) -> str:
     """Return the same in words."""
+    from mdpkit._array import number
+
     return (
         f"{plain(source, 60)}: {mdp.n_states} states, {mdp.n_pairs} pairs, "
-        f"{mdp.n_transitions} transitions, γ = {float(mdp.gamma):.12g}"
+        f"{mdp.n_transitions} transitions, γ = {number(mdp.gamma):.12g}"
     )

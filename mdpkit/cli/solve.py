@@ -36,6 +36,12 @@ Save = Annotated[
 ]
 
 
+Exact = Annotated[bool, typer.Option("--exact", help="Solve in fractions; every value is p/q.")]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Say what the model's graph is like, in words.")
+]
+
+
 def solve(
     source: given.Source,
     gamma: given.Gamma = None,
@@ -43,6 +49,8 @@ def solve(
     tol: Tolerance = None,
     max_steps: MaxSteps = None,
     deadline: Deadline = None,
+    exact: Exact = False,
+    explain: Explain = False,
     save: Save = None,
     plot: given.Plot = None,
     as_json: given.Json = False,
@@ -53,8 +61,14 @@ def solve(
 
     files.check_writable(save, (".npz",), "--save")
     files.check_writable(plot, files.FIGURES, "--plot")
+    if exact and method is not None:
+        raise ValueError("--exact has a method of its own: leave --method out.")
+    if exact and save is not None:
+        raise ValueError("--save writes floats; with --exact, --json prints the fractions.")
     chosen = None if method is None else given.method(method)
-    mdp = given.read_model(source, gamma, normalize)
+    mdp = given.read_model(source, gamma, normalize, exact=exact)
+    if explain and not as_json:
+        _explain(mdp)
     solution = mk.solve(
         mdp,
         chosen,
@@ -74,9 +88,20 @@ def solve(
     return _verdict(solution)
 
 
+def _explain(mdp: MDP) -> None:
+    """Print the model's structure, a sentence a line."""
+    from mdpkit.structure import describe
+
+    out = console.output()
+    for line in describe(mdp):
+        out.print(console.plain(line, 400))
+    out.print()
+
+
 def _verdict(solution: Solution) -> int:
     """Return the exit code, after a line on standard error if the gap is not the one asked."""
     from mdpkit import Status
+    from mdpkit._array import number
     from mdpkit.cli import INTERRUPTED, NOT_CERTIFIED
 
     if solution.status is Status.SOLVED:
@@ -84,16 +109,17 @@ def _verdict(solution: Solution) -> int:
     if solution.status is Status.INTERRUPTED:
         return INTERRUPTED
     return console.complain(
-        f"{solution.status.value} Certified: gap {solution.gap:.3g}, {solution.steps} steps.",
+        f"{solution.status.value} Certified: gap {number(solution.gap):.3g}, "
+        f"{solution.steps} steps.",
         NOT_CERTIFIED,
     )
 
 
 def _goal(mdp: MDP, solution: Solution, tol: float | None) -> float:
-    from mdpkit._array import sup
+    from mdpkit._array import number, sup
     from mdpkit.certify import tolerance
 
-    return float(tolerance(mdp, float(sup(solution.v)), tol))
+    return number(tolerance(mdp, number(sup(solution.v)), tol))
 
 
 def _write(
@@ -127,6 +153,7 @@ def _json(mdp: MDP, solution: Solution) -> dict[str, Any]:
 
 
 def _print(source: str, mdp: MDP, solution: Solution) -> None:
+    from mdpkit._array import number
     from mdpkit.cli._grid import arrows
 
     places = console.decimals(solution.gap)
@@ -140,8 +167,8 @@ def _print(source: str, mdp: MDP, solution: Solution) -> None:
         "status": f"{solution.status.name}: {solution.status.value}",
         "V*(start)": value,
         "certified": f"{low} ≤ V*(start) ≤ {high}",
-        "gap": f"{solution.gap:.2g} at most, between the bounds on v* of any state",
-        "policy": f"loses {solution.loss:.2g} at most",
+        "gap": f"{number(solution.gap):.2g} at most, between the bounds on v* of any state",
+        "policy": f"loses {number(solution.loss):.2g} at most",
         "steps": f"{solution.steps} in {solution.seconds:.3g} s",
     }
     out = console.output()

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdpkit._array import sup
-from mdpkit._rows import CSR
 from mdpkit.certify import interval
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import sweep
 from mdpkit.operators.resolvent import solve_chain, solve_dense, solve_krylov
-from mdpkit.policy import is_deterministic, probabilities, under
-from mdpkit.solve import Solution, solve
+from mdpkit.policy import chain
+from mdpkit.solution import Solution
+from mdpkit.solve import solve
 
 
 class State(NamedTuple):
@@ -30,24 +30,6 @@ class State(NamedTuple):
     v: np.ndarray
     low: float
     high: float
-
-
-def chain(mdp: MDP, policy: Any) -> MDP:
-    """The model with one action a state that `policy` makes of `mdp`.
-
-    policy : (S,) int, or pair layout, rows summing to 1 within 1e-9 (divided by their sum).
-    """
-    if not is_deterministic(policy) and not mdp.is_exact:
-        pi = probabilities(mdp, policy)
-        sums = np.add.reduceat(pi.reshape(-1), mdp.action_ptr[:-1])
-        policy = pi / np.repeat(sums, np.diff(mdp.action_ptr)).reshape(mdp.pair_shape)
-    rows, r, stop = under(mdp, policy)
-    one_each = np.arange(mdp.n_states + 1)
-    P = rows if isinstance(rows, CSR) else rows[:, None, :]
-    stop = stop if stop is None or isinstance(rows, CSR) else stop[:, None]
-    r = r if isinstance(rows, CSR) else r[:, None]
-    ptr = one_each if isinstance(rows, CSR) else None
-    return MDP(P, r, mdp.gamma, action_ptr=ptr, stop=stop, start=mdp._start, states=mdp.states)
 
 
 def evaluate(mdp: MDP, policy: Any, method: Any = None, **options: Any) -> Solution:
@@ -70,12 +52,16 @@ class Direct:
         return _start(mdp, start)
 
     def step(self, mdp: MDP, state: State) -> State:
-        """Solve."""
+        """Solve; exactly, if the model is exact."""
+        if mdp.is_exact:
+            return State(solve_chain(mdp.rows, mdp._r, mdp.gamma), 0.0, 0.0)
         solver = solve_dense if not mdp.is_sparse else solve_chain
         return _checked(mdp, solver(mdp.rows, mdp._r, mdp.gamma))
 
     def gap(self, mdp: MDP, state: State) -> float:
         """Width of the interval that the residual proves."""
+        if mdp.is_exact:
+            return state.high - state.low
         return interval(mdp, state.low, state.high, float(sup(state.v)))
 
 
@@ -123,7 +109,8 @@ class Krylov:
 
 
 def _start(mdp: MDP, start: np.ndarray | None) -> State:
-    return State(np.zeros(mdp.n_states) if start is None else start, -np.inf, np.inf)
+    zero = np.zeros(mdp.n_states, dtype=object if mdp.is_exact else float)
+    return State(zero if start is None else start, -np.inf, np.inf)
 
 
 def _checked(mdp: MDP, v: np.ndarray) -> State:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from mdpkit._array import kind, namespace
+from mdpkit._array import EPS, TINY, kind, namespace
 from mdpkit._jit import njit
 
 MAXIMUM, EXPECTED, SOFT, MELLOWMAX, SPARSEMAX, EXPECTILE, BOLTZMANN = range(7)
@@ -50,6 +50,32 @@ class Reduction:
         mask = xp.ones(q.shape, dtype=bool) if mask is None else mask
         weight = xp.ones(q.shape, dtype=q.dtype) if weight is None else weight
         return _REFERENCE[self.code](xp, q, self.parameter, xp.where(mask, weight, 0), mask)
+
+    def rounding(self, n: int, size: float, value: float) -> float:
+        """Bound |computed − true| of ⊕ on n floats with |q| ≤ size whose result is ≤ value.
+
+        log-sum-exp: z = (q − top)/τ is known to 2u|z|, so the sum to Σ_a π(a) 2u|z(a)| + (n + 4)u
+        of itself, and τ times that is at most (n + 4)uτ + 4u·size, however small τ is; the
+        logarithm and its product err by 3u|value − top|. The weights are read to 2⁻⁵².
+        sparsemax: on its support |z| ≤ 1, so that Σπ = 1 to within n(n + 6)u.
+        """
+        if self.code == MAXIMUM:
+            return 0.0
+        tau = 1.0 / self.parameter if self.code == MELLOWMAX else self.parameter
+        if self.code in (SOFT, MELLOWMAX):
+            least = 1.0 if self.weight is None else np.min(self.weight, where=self.weight > 0,
+                                                           initial=1.0)
+            lost = 2.0 * n * TINY / least  # terms that underflow
+            logs = abs(value) + size + tau * np.log(n)
+            return float(EPS * (tau * (n + 8) + 4 * size + 4 * logs) + tau * lost)
+        if self.code == SPARSEMAX:
+            return EPS * (n + 6) ** 2 * (size + tau)
+        if self.code == EXPECTILE:
+            steep = max(self.parameter, 1 - self.parameter) / min(self.parameter, 1 - self.parameter)
+            return 4 * EPS * (n + 4) * size * steep
+        if self.code == EXPECTED:
+            return 2 * EPS * (n + 2) * size
+        raise ValueError(f"{self.name} is not a non-expansion, so no bound goes through it.")
 
 
 maximum = Reduction("maximum", MAXIMUM)

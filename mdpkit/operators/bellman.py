@@ -77,7 +77,7 @@ def greedy(mdp: MDP, v: Any, slack: float | None = None) -> np.ndarray:
     return mdp.actions_of(greedy_pairs(mdp, action_values(mdp, v), slack))
 
 
-def greedy_pairs(mdp: MDP, q: Any, slack: float = 0.0) -> np.ndarray:
+def greedy_pairs(mdp: MDP, q: Any, slack: float = 0) -> np.ndarray:
     """The first pair of each state with q ≥ max q − slack, (S,) int.
 
     A slack of twice the rounding of q makes ties of the model ties of the floats: the lowest
@@ -90,7 +90,7 @@ def greedy_pairs(mdp: MDP, q: Any, slack: float = 0.0) -> np.ndarray:
     return out
 
 
-def greedy_pairs_reference(mdp: MDP, q: Any, slack: float = 0.0) -> np.ndarray:
+def greedy_pairs_reference(mdp: MDP, q: Any, slack: float = 0) -> np.ndarray:
     """`greedy_pairs` as it is defined."""
     flat = np.asarray(q).reshape(-1)
     top = np.maximum.reduceat(flat, mdp.action_ptr[:-1])

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mdpkit._exact import solve_rational
 from mdpkit._rows import CSR, Rows
 from mdpkit.mdp import MDP
 from mdpkit.policy import under
@@ -73,19 +74,14 @@ def solve_krylov(
 
 
 def solve_exact(rows: Rows, r: np.ndarray, gamma: Any) -> np.ndarray:
-    """In exact rationals, by flint's fraction-free elimination."""
-    from mdpkit._exact import solve_rational
-
-    size = r.size
-    matrix = np.zeros((size, size), dtype=object)
+    """In exact rationals, by flint's p-adic lifting."""
     if isinstance(rows, CSR):
-        index = np.repeat(np.arange(size), np.diff(rows.row_ptr))
-        np.add.at(matrix, (index, rows.columns), rows.values)
+        index = np.repeat(np.arange(r.size), np.diff(rows.row_ptr))
+        entries = (index, rows.columns, rows.values)
     else:
-        matrix[:] = rows
-    matrix = -gamma * matrix
-    matrix[np.arange(size), np.arange(size)] += 1
-    return solve_rational(matrix, r)
+        index, column = np.nonzero(rows)
+        entries = (index, column, rows[index, column])
+    return solve_rational(*entries, gamma, r)
 
 
 def stays_sparse(rows: CSR) -> bool:

@@ -8,6 +8,7 @@ from mdpkit._rows import CSR
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import action_values, greedy_pairs
 from mdpkit.operators.resolvent import DENSE_STATES, stays_sparse
+from mdpkit.plan.exact_policy_iteration import ExactPolicyIteration
 from mdpkit.plan.modified_policy_iteration import ModifiedPolicyIteration
 from mdpkit.plan.policy_iteration import PolicyIteration
 from mdpkit.policy import take_rows
@@ -16,6 +17,8 @@ from mdpkit.solve import Method
 
 def auto(mdp: MDP) -> tuple[Method, str]:
     """Return a method for the model, and why it was chosen."""
+    if mdp.is_exact:
+        return ExactPolicyIteration(), "an exact model: its answer can be exact too"
     if mdp.n_states <= DENSE_STATES // 3:
         return (
             PolicyIteration(),

@@ -20,6 +20,7 @@ from mdpkit.certify import interval
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import action_values, greedy_pairs, rounding, sweep
 from mdpkit.operators.resolvent import policy_value
+from mdpkit.structure import proper_pairs
 
 
 class State(NamedTuple):
@@ -38,7 +39,9 @@ class PolicyIteration:
     key = "pi"
 
     def init(self, mdp: MDP, start: np.ndarray | None = None) -> State:
-        """The policy greedy in the values given, or in the rewards alone."""
+        """The policy greedy in the values given, or in the rewards; at γ = 1 one that ends."""
+        if mdp.gamma >= 1:
+            return evaluated(mdp, proper_pairs(mdp)[0])
         v = np.zeros(mdp.n_states) if start is None else start
         return evaluated(mdp, greedy_pairs(mdp, action_values(mdp, v), 0.0))
 

@@ -62,7 +62,8 @@ def test_printed_bounds_are_rounded_outward(command):
         ("solve", "no-such-file.npz"),
         ("solve", "no-such-suffix.xyz"),
         ("solve", LAKE),  # no discount
-        ("solve", LAKE, "--gamma", "1"),
+        ("solve", "gallery:cycle", "--gamma", "1"),
+        ("solve", LAKE, "--gamma", "1", "--exact", "--method", "vi"),
         ("solve", LAKE, "--gamma", "1.5"),
         ("solve", LAKE, "--gamma", "nan"),
         ("solve", LAKE, "--gamma", "x"),
@@ -180,3 +181,26 @@ def test_names_cannot_reach_the_terminal_as_codes(command, tmp_path):
     assert not set("\x1b\x07\u202e") & set(found.out + found.err)
     missing = command("solve", tmp_path / "\x1b[2Jnothing.npz")
     assert (missing.code, "\x1b" in missing.err) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value"),
+    [
+        (("gym:FrozenLake-v1", "--gamma", "1"), "14/17"),
+        (("gym:CliffWalking-v1", "--gamma", "1"), "-13"),
+        (("gallery:forest?n=3", "--gamma", "0.9"), "22303/750"),  # the mean of the book's three
+    ],
+)
+def test_exact_answers_are_fractions(command, arguments, value):
+    found = command("solve", *arguments, "--exact", "--json")
+    body = json.loads(found.out)
+    assert found.code == 0
+    assert [body[f"{k}_at_start"] for k in ("value", "lower", "upper")] == [value] * 3
+    assert body["gap"] == "0"
+
+
+def test_explain_says_what_the_graph_is_like(command):
+    found = command("solve", "gym:FrozenLake-v1", "--gamma", "1", "--explain")
+    assert found.code == 0
+    assert "There are 6 communicating classes" in found.out
+    assert "One can stay for ever among {0, 1, 2, 3}, without reward." in found.out

@@ -24,7 +24,7 @@ def mdpkit(*arguments, **changes):
 def test_a_verb_is_a_file():
     files = [m.name for m in pkgutil.iter_modules(cli.__path__) if m.name[0] != "_"]
     found = mdpkit("--help", COLUMNS="120")
-    assert files == ["converge", "demo", "gallery", "solve"]
+    assert {"converge", "demo", "gallery", "solve"} <= set(files)
     assert all(f" {name} " in found.stdout.decode() for name in files)
     assert (found.returncode, found.stderr) == (0, b"")
 
@@ -59,7 +59,7 @@ def test_any_locale_and_terminal_gets_plain_text(environment):
 
 
 def test_an_error_in_an_ascii_locale_is_still_one_line():
-    found = mdpkit(*LAKE, "--gamma", "1", **ASCII)
+    found = mdpkit("converge", "gym:FrozenLake-v1", "--gamma", "1", **ASCII)
     assert (found.returncode, found.stdout) == (2, b"")
     assert found.stderr.startswith(b"error: gamma = 1")
 

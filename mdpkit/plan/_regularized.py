@@ -1,0 +1,139 @@
+"""What the regularized methods share: T_Ω v = ⊕_a [r + γPv], its policy, and its certificate.
+
+For every ⊕ that is monotone and moves with constants, T_Ω is a γ-contraction that commutes
+with shifts as T does, so the interval that T_Ω v − v proves is MacQueen's (`certify.tails`);
+only the rounding of ⊕ itself is added.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mdpkit._array import EPS, sup
+from mdpkit.certify import Certificate, bounds_from_image, interval, warn_if_ill_conditioned
+from mdpkit.errors import ModelError
+from mdpkit.mdp import MDP
+from mdpkit.operators.aggregate import BOLTZMANN, EXPECTED, EXPECTILE, Reduction
+from mdpkit.operators.bellman import (
+    action_values,
+    aggregate,
+    check_shape,
+    greedy_pairs,
+    rounding,
+    sweep,
+)
+from mdpkit.policy import probabilities
+
+TIES = 1e-12
+"""Actions whose probabilities differ by less count as equally likely."""
+
+
+class State(NamedTuple):
+    """Values v, their image T_Ω v, and the extremes of T_Ω v − v (of the sweep to v, for VI)."""
+
+    v: np.ndarray
+    image: np.ndarray
+    low: float
+    high: float
+
+
+def temperature(tau: float) -> float:
+    """τ as a float. Raises ValueError unless it is finite and > 0, naming the hard method."""
+    if not 0 < tau < math.inf:
+        raise ValueError(
+            f"tau must be finite and > 0; it is {tau}. At temperature 0 nothing is soft: "
+            "use ValueIteration(), PolicyIteration() or `maximum`."
+        )
+    return float(tau)
+
+
+def readied(mdp: MDP, over: Reduction) -> None:
+    """Raise unless T_Ω of this model has one fixed point that floats can bound."""
+    if over.code == BOLTZMANN:
+        raise ValueError(
+            "boltzmann is not a non-expansion: its backup may have several fixed points, and no "
+            "bound holds. Use soft(tau), whose policy has the same form."
+        )
+    if mdp.is_exact:
+        raise ModelError(f"{over.name} has no exact form; pass mdp.rounded().")
+    if mdp.gamma >= 1:
+        raise ModelError(
+            "γ = 1: a regularized value needs γ < 1, since what the regularizer pays may never "
+            "end. For a finite horizon see mdpkit.operators.messages."
+        )
+    if over.weight is not None:
+        check_shape(over.weight, mdp.pair_shape, "the prior or policy")
+        probabilities(mdp, over.weight)
+    warn_if_ill_conditioned(mdp)
+
+
+def start_values(mdp: MDP, start: np.ndarray | None) -> np.ndarray:
+    """Values 0, or those given."""
+    return np.zeros(mdp.n_states) if start is None else start
+
+
+def swept(mdp: MDP, v: np.ndarray, over: Reduction) -> State:
+    """v with its image and the extremes of T_Ω v − v."""
+    new = sweep(mdp, v, over)
+    return State(v, new.v, new.low, new.high)
+
+
+def evaluation_error(mdp: MDP, over: Reduction, size: float) -> float:
+    """A bound on the rounding of ⊕ where ‖v‖∞ and ‖T_Ω v‖∞ are at most `size`."""
+    return over.rounding(mdp.n_actions, mdp.reward_size + size, size)
+
+
+def gap(mdp: MDP, state: State, over: Reduction) -> float:
+    """Width of the interval that T_Ω v − v proves, rounding included."""
+    size = max(float(sup(state.v)), float(sup(state.image)))
+    more = evaluation_error(mdp, over, size)
+    return interval(mdp, state.low, state.high, size, more)
+
+
+def floor(mdp: MDP, state: State, over: Reduction) -> float:
+    """The gap that rounding leaves at the fixed point."""
+    return gap(mdp, state._replace(low=0.0, high=0.0), over)
+
+
+def attaining(mdp: MDP, q: Any, over: Reduction) -> np.ndarray:
+    """The policy that attains ⊕ of q, in pair layout."""
+    where, shape = (mdp.pair_states, mdp.pair_actions), (mdp.n_states, mdp.n_actions)
+    weight = None if over.weight is None else mdp.table(over.weight, fill=0.0)
+    mask = np.zeros(shape, dtype=bool)
+    mask[where] = True
+    with np.errstate(over="ignore"):  # (q − top)/τ may be −∞, and its exponential is 0
+        policy = over(mdp.table(q, fill=0.0), mask, weight)[1]
+    return policy[where].reshape(mdp.pair_shape)
+
+
+def certificate(mdp: MDP, v: np.ndarray, over: Reduction) -> Certificate:
+    """Bounds on the fixed point of T_Ω from v; policy and q belong to the midpoint.
+
+    The policy that attains T_Ω v is worth at least the lower bound that v proves: its own
+    T_Ω^π v is T_Ω v, and the rounding of its probabilities counts in the second order only.
+    """
+    lower, upper, _ = _bounds(mdp, v, over)
+    middle = (lower + upper) / 2
+    below, _, q = _bounds(mdp, middle, over)
+    pi = attaining(mdp, q, over)
+    likeliest = mdp.actions_of(greedy_pairs(mdp, pi, TIES))
+    loss = (upper - below).max()
+    return Certificate(lower, upper, likeliest, loss, q, stochastic=pi)
+
+
+def _bounds(mdp: MDP, v: np.ndarray, over: Reduction) -> tuple[Any, Any, Any]:
+    q = action_values(mdp, v)
+    image = aggregate(mdp, q, over)
+    error = rounding(mdp, v) + over.rounding(mdp.n_actions, float(sup(q)), float(sup(image)))
+    if over.code in (EXPECTED, EXPECTILE) and over.weight is not None:
+        error += _defect(mdp, over.weight) * float(sup(q))
+    return *bounds_from_image(mdp, v, image, error), q
+
+
+def _defect(mdp: MDP, weight: Any) -> float:
+    """How far the weights of a state, meant to sum to 1, are from it."""
+    sums = np.add.reduceat(np.asarray(weight).reshape(-1), mdp.action_ptr[:-1])
+    return float(np.abs(sums - 1).max()) + mdp.n_actions * EPS
