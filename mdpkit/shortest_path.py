@@ -134,6 +134,19 @@ def _longest(mdp: MDP, near: np.ndarray, pairs: np.ndarray, w: np.ndarray) -> np
     return w
 
 
+def longest_way(mdp: MDP, tied: np.ndarray) -> np.ndarray:
+    """The largest expected number of steps by the pairs in `tied` ((pairs,) bool).
+
+    Raises ArithmeticError where one can go round for ever by them.
+    """
+    pairs, inside = proper_pairs(mdp, tied)
+    w = _steps(mdp, pairs) if inside.all() else None
+    w = None if w is None else _longest(mdp, tied, pairs, w)
+    if w is None:
+        raise ArithmeticError("by the actions tied for best one can go round for ever.")
+    return w
+
+
 def _shifted(mdp: MDP, v: np.ndarray, epsilon: Any, w: np.ndarray) -> np.ndarray:
     """v + εw, rounded outward."""
     if mdp.is_exact:

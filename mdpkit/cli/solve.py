@@ -22,17 +22,26 @@ FEW_STATES = 20
 Method = Annotated[
     str | None,
     typer.Option(
-        "--method", metavar="KEY", help="vi, q, gs, pi, mpi or lp; else by structure."
+        "--method",
+        metavar="KEY",
+        help="vi, q, gs, pi, mpi, lp or ps, else by structure; average reward: rvi, multichain.",
     ),
 ]
 Tolerance = Annotated[
     float | None, typer.Option("--tol", help="How far the bounds on v* may lie apart.")
 ]
+Horizon = Annotated[
+    int | None, typer.Option("--horizon", metavar="T", help="Solve for T steps, then the end.")
+]
 MaxSteps = Annotated[int | None, typer.Option("--max-steps", help="Steps at most.")]
 Deadline = Annotated[float | None, typer.Option("--deadline", help="Seconds at most.")]
 Save = Annotated[
     str | None,
-    typer.Option("--save", metavar="FILE", help="Write v, q, policy, bounds (.npz)."),
+    typer.Option(
+        "--save",
+        metavar="FILE",
+        help="Write the answer (.npz), or with --exact its proof (.json).",
+    ),
 ]
 
 
@@ -46,6 +55,7 @@ def solve(
     source: given.Source,
     gamma: given.Gamma = None,
     method: Method = None,
+    horizon: Horizon = None,
     tol: Tolerance = None,
     max_steps: MaxSteps = None,
     deadline: Deadline = None,
@@ -58,14 +68,13 @@ def solve(
 ) -> int:
     """Solve SOURCE, and bound its optimal values from both sides."""
     import mdpkit as mk
+    from mdpkit.plan import AVERAGE_METHODS
 
-    files.check_writable(save, (".npz",), "--save")
+    files.check_writable(save, (".json",) if exact else (".npz",), "--save")
     files.check_writable(plot, files.FIGURES, "--plot")
-    if exact and method is not None:
-        raise ValueError("--exact has a method of its own: leave --method out.")
-    if exact and save is not None:
-        raise ValueError("--save writes floats; with --exact, --json prints the fractions.")
-    chosen = None if method is None else given.method(method)
+    chosen = _method(method, horizon, exact)
+    if method in AVERAGE_METHODS and gamma is None:
+        gamma = 1.0  # it plays no part
     mdp = given.read_model(source, gamma, normalize, exact=exact)
     if explain and not as_json:
         _explain(mdp)
@@ -86,6 +95,19 @@ def solve(
     about = {"source": source, **{k: body[k] for k in ("model", "method", "why", "status")}}
     _write(solution, save, plot, about, _goal(mdp, solution, tol))
     return _verdict(solution)
+
+
+def _method(key: str | None, horizon: int | None, exact: bool) -> Any:
+    """Return the method asked for, None to have it chosen; ValueError where options conflict."""
+    from mdpkit.plan import BackwardInduction
+
+    if horizon is not None:
+        if key is not None:
+            raise ValueError("--horizon has a method of its own: leave --method out.")
+        return BackwardInduction(horizon)
+    if exact and key not in (None, "multichain"):
+        raise ValueError("--exact has a method of its own: leave --method out.")
+    return None if key is None else given.method(key, average=True)
 
 
 def _explain(mdp: MDP) -> None:
@@ -125,8 +147,13 @@ def _goal(mdp: MDP, solution: Solution, tol: float | None) -> float:
 def _write(
     solution: Solution, save: str | None, plot: str | None, about: dict[str, Any], goal: float
 ) -> None:
+    from mdpkit.io import optimum
+
     if save is not None:
-        files.save_solution(solution, save, about)
+        if solution.mdp.is_exact:
+            optimum.write(solution.mdp, solution.v, solution.policy, save)
+        else:
+            files.save_solution(solution, save, about)
         console.note(f"wrote {save}")
     if plot is not None:
         import mdpkit as mk
@@ -161,13 +188,14 @@ def _print(source: str, mdp: MDP, solution: Solution) -> None:
     low = console.below(solution.lower_at_start, places + 2)
     high = console.above(solution.upper_at_start, places + 2)
     why = f": {solution.why}" if solution.why else ""
+    name = _name(solution)
     rows = {
         "model": given.model_line(source, mdp),
         "method": f"{solution.method.key}, {type(solution.method).__name__}{why}",
         "status": f"{solution.status.name}: {solution.status.value}",
-        "V*(start)": value,
-        "certified": f"{low} ≤ V*(start) ≤ {high}",
-        "gap": f"{number(solution.gap):.2g} at most, between the bounds on v* of any state",
+        f"{name}(start)": value,
+        "certified": f"{low} ≤ {name}(start) ≤ {high}",
+        "gap": f"{number(solution.gap):.2g} at most, between the bounds of any state",
         "policy": f"loses {number(solution.loss):.2g} at most",
         "steps": f"{solution.steps} in {solution.seconds:.3g} s",
     }
@@ -180,9 +208,14 @@ def _print(source: str, mdp: MDP, solution: Solution) -> None:
         out.print(f"\n{grid}")
 
 
+def _name(solution: Solution) -> str:
+    """Return what the values are: a gain where there is a bias."""
+    return "V*" if solution.bias is None else "gain"
+
+
 def _states(mdp: MDP, solution: Solution, places: int) -> Any:
     """Return a table with one line a state."""
-    table = console.table("state", "action", "V*", "at least", "at most", text=2)
+    table = console.table("state", "action", _name(solution), "at least", "at most", text=2)
     for s in range(mdp.n_states):
         a = int(solution.policy[s])
         table.add_row(

@@ -66,14 +66,15 @@ READERS: dict[str, Reader] = {"exact": read_rational, "float64": read_double}
 
 def write(mdp: MDP, path: str | os.PathLike) -> None:
     """Save a model exactly, atomically, one row of P a line."""
-    body = _body(mdp)
+    body = body_of(mdp)
     if mdp.is_exact:
         _check_sums(body)
     with atomic_write(path, "w") as file:
         file.write(_layout(body | {"sha256": digest(body)}))
 
 
-def _body(mdp: MDP) -> dict[str, Any]:
+def body_of(mdp: MDP) -> dict[str, Any]:
+    """The model as this format has it, without its digest."""
     actions = mdp._pair_actions
     body = {
         "format": FORMAT,
