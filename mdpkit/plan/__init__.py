@@ -2,16 +2,19 @@
 
 from mdpkit.plan.approximate import ApproximatePolicyIteration, ApproximateValueIteration
 from mdpkit.plan.auto import auto
+from mdpkit.plan.backward_induction import BackwardInduction
 from mdpkit.plan.exact_policy_iteration import ExactPolicyIteration
 from mdpkit.plan.gauss_seidel import GaussSeidel
 from mdpkit.plan.linear_program import LinearProgram
 from mdpkit.plan.modified_policy_iteration import ModifiedPolicyIteration
+from mdpkit.plan.multichain_policy_iteration import MultichainPolicyIteration
 from mdpkit.plan.policy_iteration import PolicyIteration
 from mdpkit.plan.prioritized_sweeping import PrioritizedSweeping
 from mdpkit.plan.regularized import (
     RegularizedModifiedPolicyIteration,
     RegularizedValueIteration,
 )
+from mdpkit.plan.relative_value_iteration import RelativeValueIteration
 from mdpkit.plan.soft_policy_iteration import SoftPolicyIteration
 from mdpkit.plan.soft_value_iteration import SoftValueIteration
 from mdpkit.plan.value_iteration import QIteration, ValueIteration
@@ -33,20 +36,29 @@ METHODS = {
 SOFT_METHODS = {method.key: method for method in (SoftValueIteration, SoftPolicyIteration)}
 """Methods whose answer is the optimum at temperature τ (default 1), not v*."""
 
+AVERAGE_METHODS = {
+    method.key: method for method in (RelativeValueIteration, MultichainPolicyIteration)
+}
+"""Methods whose answer is the optimal gain, the average reward of a step, not v*."""
+
 __all__ = [
+    "AVERAGE_METHODS",
     "METHODS",
     "SOFT_METHODS",
     "ApproximatePolicyIteration",
     "ApproximateValueIteration",
+    "BackwardInduction",
     "ExactPolicyIteration",
     "GaussSeidel",
     "LinearProgram",
     "ModifiedPolicyIteration",
+    "MultichainPolicyIteration",
     "PolicyIteration",
     "PrioritizedSweeping",
     "QIteration",
     "RegularizedModifiedPolicyIteration",
     "RegularizedValueIteration",
+    "RelativeValueIteration",
     "SoftPolicyIteration",
     "SoftValueIteration",
     "ValueIteration",

@@ -13,7 +13,7 @@ import pytest
 import mdpkit as mk
 from mdpkit._array import EPS, sup
 from mdpkit.certify import rounding_floor
-from mdpkit.gallery import identity, scherrer_lesner
+from mdpkit.gallery import identity, scherrer_lesner, singh_yee
 from mdpkit.operators.bellman import action_values, aggregate, backup, greedy
 from mdpkit.plan import (
     ApproximatePolicyIteration,
@@ -157,6 +157,14 @@ def test_the_bound_of_the_values_is_attained_by_a_constant_error():
     for k in range(1, 6):
         state = method.step(mdp, state)
         assert sup(state.v - best) == avi_value_bound(mdp.gamma, 1, k, 5)
+
+
+def test_the_error_of_the_first_values_is_paid_in_full():
+    mdp, method = singh_yee().exact(), ApproximateValueIteration((0.0, 0))
+    one = rational(1)
+    state = method.step(mdp, method.init(mdp, np.array([one, -one], dtype=object)))
+    loss = loss_of(mdp, [rational(0), rational(0)], state.policy)
+    assert loss == avi_bound(mdp.gamma, 0, 1, one) == 18
 
 
 def test_the_tight_instance_attains_the_bound_exactly():
