@@ -50,20 +50,24 @@ def methods(keys: str) -> dict[str, Any]:
     return {key: method(key) for key in dict.fromkeys(k.strip() for k in keys.split(","))}
 
 
-def method(key: str) -> Any:
-    """Return the method of that key; ValueError with those there are."""
-    from mdpkit.plan import METHODS
+def method(key: str, *, average: bool = False) -> Any:
+    """Return the method of that key; ValueError with those there are.
 
-    if key in METHODS:
-        return METHODS[key]()
-    names = {made.__name__: k for k, made in METHODS.items()} | {k: k for k in METHODS}
+    average   whether methods for the average reward are among them
+    """
+    from mdpkit.plan import AVERAGE_METHODS, METHODS
+
+    known: dict[str, Any] = METHODS | AVERAGE_METHODS if average else METHODS
+    if key in known:
+        return known[key]()
+    names = {made.__name__: k for k, made in known.items()} | {k: k for k in known}
     lower = {name.lower(): k for name, k in names.items()}
     near = difflib.get_close_matches(key.lower(), lower, n=2, cutoff=0.5)
     hint = (
         f"Did you mean {' or '.join(dict.fromkeys(lower[n] for n in near))}? " if near else ""
     )
-    known = ", ".join(f"{k} ({made.__name__})" for k, made in METHODS.items())
-    raise ValueError(f"there is no method {key!r}. {hint}The methods are {known}.")
+    listed = ", ".join(f"{k} ({made.__name__})" for k, made in known.items())
+    raise ValueError(f"there is no method {key!r}. {hint}The methods are {listed}.")
 
 
 def model_json(mdp: MDP) -> dict[str, Any]:
