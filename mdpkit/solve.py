@@ -248,7 +248,8 @@ class _Run:
         if status is not Status.INTERRUPTED and number(proof.gap) <= self.goal():
             status = Status.SOLVED
         v = proof.v if number(proof.gap) < np.inf else self.state.v
-        if hasattr(self.method, "certify") or self.mdp.is_exact:
+        hurry = status is Status.INTERRUPTED  # one sweep, not two
+        if hurry or self.mdp.is_exact or hasattr(self.method, "certify"):
             answer = proof
         else:  # q, policy and loss belong to the v returned; q is as large as the pairs
             proof, self.certificate = replace(proof, q=NONE), None

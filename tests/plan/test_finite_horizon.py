@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*taken at their word", "ignore:
 
 
 def stage_value(mdp, plan, terminal):
-    """What a plan, one pair a state for each stage, is worth: exact, from the last stage back."""
+    """What a plan, one pair a state for each stage, is worth, exactly."""
     rows, v = pair_rows(mdp), terminal
     for pairs in reversed(plan):
         v = [
@@ -95,9 +95,7 @@ def test_every_stage_lies_within_its_error_and_its_policy_loses_as_little(gamma)
         found = mk.solve(mdp, BackwardInduction(horizon))
         for exact in (mdp.exact(), mdp.exact(dyadic=True)):
             truth = recursion(exact, horizon, zeros(mdp))
-            for v, error, true in zip(
-                found.stages.v, found.stages.error, truth, strict=True
-            ):
+            for v, error, true in zip(found.stages.v, found.stages.error, truth, strict=True):
                 error = rational(error)
                 assert all(abs(rational(x) - y) <= error for x, y in zip(v, true, strict=True))
             assert inside(truth[0], found.lower, found.upper)
@@ -221,9 +219,7 @@ def test_bounds_hold_when_the_stages_run_out_of_steps():
         with pytest.raises(NotSolvedError, match="limit on steps") as caught:
             mk.solve(mdp, BackwardInduction(9), max_steps=4)
         found = caught.value.solution
-        assert inside(
-            recursion(mdp.exact(), 9, zeros(mdp))[0], found.lower, found.upper
-        )
+        assert inside(recursion(mdp.exact(), 9, zeros(mdp))[0], found.lower, found.upper)
         assert found.stages is None
 
 

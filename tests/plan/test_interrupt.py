@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 SCRIPT = """
 import sys
@@ -31,6 +32,7 @@ def test_an_interrupt_returns_bounds():
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )
     assert run.stdout.readline() == "ready\n"
+    time.sleep(0.5)  # well inside a solve that would take minutes
     run.send_signal(signal.SIGINT)
     out, _ = run.communicate(timeout=60)
     assert run.returncode == 130
