@@ -6,24 +6,32 @@ horizon(mdp)              H = 1/(1−γ)    span(x)                   max x − 
 greedy(mdp, v)            G(v)           resolvent(mdp, pi)        (I − γP_π)⁻¹
 chain(mdp, pi)            P_π, r_π       occupancy(mdp, pi, mu)    d^π_μ, sums to 1
 scalar(mdp, "1/10")       a constant in the model's numbers, fmpq or float
-solve(matrix, right)      matrix⁻¹ right
+solve(matrix, right)      matrix⁻¹ right         over_actions(mdp, x)      Σ_a x(s,a), (S,)
+with_rows(mdp, rows, r)   another P and r           vector(mdp, 1, "1/2")     the same, (n,)
 tol_v(mdp, …)             64·u·S·H²·max(1, R, ‖…‖∞), 0 on exact models
+q_optimality(mdp, q)      B q            q_evaluation(pi)(mdp, q)  B^π q
+soft_optimality(tau)(…)   T_τ v          soft_evaluation(pi, tau)  T^π_τ v
+every_policy(mdp)         all deterministic policies
+best_pairs(mdp, q)        which pairs attain max_a q(s, a), (pairs,) bool
+swept(mdp, v, order)      v backed up in place, state by state
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from mdpkit._array import EPS, number, sup
+from mdpkit._array import EPS, number, read_only, sup
 from mdpkit._exact import rational
+from mdpkit._rows import CSR
 from mdpkit.claim import optimum, solve
 from mdpkit.mdp import MDP
-from mdpkit.operators.aggregate import expected
-from mdpkit.operators.bellman import action_values, aggregate, backup, greedy_pairs
+from mdpkit.operators.aggregate import expected, soft
+from mdpkit.operators.bellman import action_values, aggregate, backup, backup_q, greedy_pairs
 from mdpkit.operators.resolvent import policy_value
 from mdpkit.policy import expected_under, probabilities, under
 
@@ -111,8 +119,12 @@ def best(mdp: MDP, q: Any) -> Any:
 
 
 def chain(mdp: MDP, pi: Any) -> tuple[Any, Any]:
-    """P_π (S, S) and r_π (S,)."""
+    """P_π (S, S), dense, and r_π (S,)."""
     rows, r, _ = under(mdp, pi)
+    if isinstance(rows, CSR):
+        values, columns, row_ptr, n = rows
+        rows = np.zeros((n, n), dtype=values.dtype) + 0 * mdp.gamma
+        rows[np.repeat(np.arange(n), np.diff(row_ptr)), columns] = values
     return rows, r
 
 
@@ -134,6 +146,16 @@ def occupancy(mdp: MDP, pi: Any, mu: Any) -> Any:
     return (1 - mdp.gamma) * solve((identity(mdp) - mdp.gamma * P).T, mu)
 
 
+def with_rows(mdp: MDP, rows: Any, r: Any) -> MDP:
+    """The model with other transitions (pairs, S) and rewards (pairs,), both dense."""
+    return mdp._with(rows=read_only(np.asarray(rows)), _r=read_only(np.asarray(r)))
+
+
+def over_actions(mdp: MDP, x: Any) -> Any:
+    """Σ_a x(s, a), (S,)."""
+    return np.add.reduceat(np.asarray(x).reshape(-1), mdp.action_ptr[:-1])
+
+
 def horizon(mdp: MDP) -> Any:
     """H = 1/(1 − γ)."""
     return 1 / (1 - mdp.gamma)
@@ -142,6 +164,11 @@ def horizon(mdp: MDP) -> Any:
 def scalar(mdp: MDP, x: Any) -> Any:
     """A constant in the model's numbers: an int, a Fraction or "p/q"."""
     return rational(x) if mdp.is_exact else float(Fraction(x))
+
+
+def vector(mdp: MDP, *entries: Any) -> Any:
+    """(n,) constants in the model's numbers."""
+    return np.array([scalar(mdp, x) for x in entries])
 
 
 def span(x: Any) -> Any:
@@ -157,17 +184,68 @@ def reward_size(mdp: MDP) -> Any:
 def tol_v(mdp: MDP, *inputs: Any, powers: int = 2) -> float:
     """Rounding of v, q, J from a solve: 64·u·S·H^powers·max(1, R, ‖inputs‖∞); exact: 0."""
     if mdp.is_exact:
-        return 0.0
+        return 0
     h = 1 / (1 - number(mdp.gamma)) if mdp.gamma < 1 else 1.0
     size = max(1.0, float(reward_size(mdp)), *(float(sup(np.asarray(x))) for x in inputs))
     return 64 * EPS * mdp.n_states * h**powers * size
 
 
+def q_optimality(mdp: MDP, q: Any) -> Any:
+    """B q, in pair layout."""
+    return backup_q(mdp, q)
+
+
+def q_evaluation(pi: Any) -> Operator:
+    """B^π, for a policy of either form."""
+    return lambda mdp, q: action_values(mdp, expected_under(mdp, pi, q))
+
+
+def soft_optimality(tau: float, prior: Any = None) -> Operator:
+    """T_τ v = τ log Σ_a p exp((r + γPv)/τ); p = 1 where no prior is given. Floats only."""
+    return lambda mdp, v: backup(mdp, v, soft(tau, prior))
+
+
+def soft_evaluation(pi: Any, tau: float, prior: Any = 1.0) -> Operator:
+    """T^π_τ v = Σ_a π (r − τ log(π/p) + γPv). Floats only."""
+
+    def F(mdp: MDP, v: Any) -> Any:
+        p = probabilities(mdp, pi)
+        cost = tau * np.log(np.where(p > 0, p, prior) / prior)
+        return expected_under(mdp, pi, action_values(mdp, v) - cost)
+
+    return F
+
+
+def every_policy(mdp: MDP) -> list[np.ndarray]:
+    """All deterministic policies, each (S,) int; Π_s |A(s)| of them."""
+    choices = np.split(mdp.pair_actions, mdp.action_ptr[1:-1])
+    return [np.array(pi) for pi in product(*choices)]
+
+
+def best_pairs(mdp: MDP, q: Any, slack: Any = 0) -> np.ndarray:
+    """Which pairs attain max_a q(s, a), to within `slack`; (pairs,) bool."""
+    return (
+        np.asarray(q + scalar(mdp, slack) >= over_states(mdp, best(mdp, q)))
+        .reshape(-1)
+        .astype(bool)
+    )
+
+
+def swept(mdp: MDP, v: Any, order: Any) -> Any:
+    """v after its states were backed up in place, in that order."""
+    v = np.array(v)
+    for s in order:
+        v[s] = backup(mdp, v)[s]
+    return v
+
+
 __all__ = [
     "advantage",
     "best",
+    "best_pairs",
     "chain",
     "evaluation",
+    "every_policy",
     "greedy",
     "greedy_in",
     "horizon",
@@ -176,18 +254,26 @@ __all__ = [
     "mixed",
     "occupancy",
     "optimality",
+    "over_actions",
     "over_states",
     "pi_star",
+    "q_evaluation",
+    "q_optimality",
     "q_pi",
     "q_star",
     "repeated",
     "resolvent",
     "reward_size",
     "scalar",
+    "soft_evaluation",
+    "soft_optimality",
     "solve",
     "span",
     "sup",
+    "swept",
     "tol_v",
     "v_pi",
     "v_star",
+    "vector",
+    "with_rows",
 ]
