@@ -22,7 +22,7 @@ from mdpkit.claim import (
     values,
 )
 from mdpkit.mdp import MDP as Model
-from proofs_checks.instances import exactly
+from proofs_checks.instances import exactly, model
 from proofs_checks.vocabulary import (
     chain,
     greedy,
@@ -200,4 +200,10 @@ def merging_loss_is_bounded(
 
 
 merging_loss_is_bounded.rejects("states of similar v*", epsilon=spread_of_v)
-merging_loss_is_bounded.rejects("one power of H less", power=1)
+merging_loss_is_bounded.rejects("one power of H less", power=1, at=lambda: wrong_for_ever())
+
+
+def wrong_for_ever():
+    """ε = 1, and the second state takes an action that costs (2 + γ)ε for ever."""
+    mdp = model([[[1, 0], [0, 1]], [[0, 1], [0, 1]]], [[-1, -1], ["-29/10", 0]], "9/10")
+    return mdp, np.array([0, 0]), exactly([1, 0])

@@ -19,11 +19,11 @@ from mdpkit.claim import (
     All,
     Constant,
     Eq,
-    FullPolicy,
     Leq,
     Nonnegative,
     Policy,
     Value,
+    action_values,
     claim,
     models,
     numbers,
@@ -46,6 +46,7 @@ from proofs_checks.vocabulary import (
 )
 
 Temperature = Annotated[Any, numbers(low=Fraction(1, 20), high=2)]
+Measure = Annotated[Any, action_values(low=Fraction(1, 10), high=2)]
 MayStop = Annotated[MDP, models(stops="some")]
 Small = Annotated[MDP, models(states=(1, 3), stops="some")]
 
@@ -126,10 +127,10 @@ def equal_values():
     substochastic=True,
 )
 def soft_backup_is_monotone(
-    mdp: MDP, v: Value, c: Value, pi: Policy, prior: FullPolicy, tau: Temperature,
+    mdp: MDP, v: Value, c: Value, pi: Policy, prior: Measure, tau: Temperature,
     *, T=soft_optimality
 ):  # fmt: skip
-    """v ≤ w ⇒ T_τv ≤ T_τw and T^π_τv ≤ T^π_τw."""
+    """v ≤ w ⇒ T_τv ≤ T_τw and T^π_τv ≤ T^π_τw, against any measure p > 0 on actions."""
     w = v + abs(c)
     both = T(tau, prior), soft_evaluation(pi, tau, prior)
     return All(*[Leq(F(mdp, v), F(mdp, w), ratio=False) for F in both])
@@ -192,7 +193,7 @@ def a_shift_of_one():
     applies=never_stops,
 )  # fmt: skip
 def soft_backup_shifts(
-    mdp: MayStop, v: Value, c: Constant, pi: Policy, prior: FullPolicy, tau: Temperature,
+    mdp: MayStop, v: Value, c: Constant, pi: Policy, prior: Measure, tau: Temperature,
     *, T=soft_optimality
 ):  # fmt: skip
     """T_τ(v + c1) = T_τv + γc1, and the same for T^π_τ."""
@@ -254,7 +255,7 @@ backup_contracts.rejects("averages by softmax", T=averaged(0.5), at=the_states_p
     substochastic=True,
 )
 def soft_backup_contracts(
-    mdp: MDP, v: Value, w: Value, pi: Policy, prior: FullPolicy, tau: Temperature,
+    mdp: MDP, v: Value, w: Value, pi: Policy, prior: Measure, tau: Temperature,
     *, T=soft_optimality
 ):  # fmt: skip
     """‖T_τv − T_τw‖∞ ≤ γ ‖v − w‖∞, and the same for T^π_τ."""

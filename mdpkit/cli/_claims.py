@@ -58,7 +58,15 @@ def _modules(package: str) -> list[ModuleType]:
         walked = pkgutil.walk_packages(top.__path__, package + ".")
         names += [module.name for module in walked]
     kept = [n for n in names if not n.rpartition(".")[2].startswith(NOT_CLAIMS)]
-    return [importlib.import_module(name) for name in kept]
+    return [_import(name) for name in kept]
+
+
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # its author's mistake, said in one line
+        kind = type(error).__name__
+        raise ValueError(f"{name} cannot be imported: {kind}: {error}") from error
 
 
 def _of_module(module: ModuleType) -> list[Claim]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "mdpkit-solution", 1
 ARRAYS = ("v", "q", "policy", "lower", "upper", "gaps")
-FIGURES = (".svg", ".png", ".pdf")
+FIGURES = (".svg", ".png", ".pdf", ".html")
 
 
 def check_writable(path: str | None, suffixes: tuple[str, ...], option: str) -> None:

@@ -28,7 +28,7 @@ GYMNASIUM = {"gym:FrozenLake": "←↓→↑", "gym:CliffWalking": "↑→↓←
 
 def arrows(source: str, mdp: MDP, policy: Any) -> str | None:
     """Return the grid with the policy's moves, None where the model is not seen to be one."""
-    cells, moves = _cells(source, mdp), _moves(source, mdp)
+    cells, moves = cells_of(source, mdp), moves_of(source, mdp)
     if cells is None or moves is None:
         return None
     height, width = cells.max(axis=0) + 1
@@ -41,7 +41,7 @@ def arrows(source: str, mdp: MDP, policy: Any) -> str | None:
     return "\n".join(" ".join(line) for line in page)
 
 
-def _cells(source: str, mdp: MDP) -> np.ndarray | None:
+def cells_of(source: str, mdp: MDP) -> np.ndarray | None:
     """(S, 2) row and column of each state: its name, as in "2,3", else by the kind of model."""
     if mdp.states is not None:
         found = [CELL.fullmatch(str(name)) for name in mdp.states]
@@ -60,7 +60,7 @@ def _cells(source: str, mdp: MDP) -> np.ndarray | None:
     return np.stack(np.divmod(np.arange(mdp.n_states), width), axis=1)
 
 
-def _moves(source: str, mdp: MDP) -> str | None:
+def moves_of(source: str, mdp: MDP) -> str | None:
     """The arrow of each action."""
     for start, moves in GYMNASIUM.items():
         if source.startswith(start):

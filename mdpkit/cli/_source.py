@@ -10,6 +10,7 @@ import typer
 from mdpkit.cli._console import plain
 
 if TYPE_CHECKING:
+    from mdpkit.io.property import Property
     from mdpkit.mdp import MDP
 
 Source = Annotated[
@@ -27,22 +28,50 @@ Normalize = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 Plot = Annotated[
     str | None,
-    typer.Option("--plot", metavar="FILE", help="Draw a figure (.svg, .png or .pdf)."),
+    typer.Option("--plot", metavar="FILE", help="Draw a figure (.svg, .png, .pdf or .html)."),
 ]
 
 
 def read_model(
-    source: str, gamma: float | None, normalize: bool = False, *, exact: bool = False
+    source: str,
+    gamma: float | None,
+    normalize: bool = False,
+    *,
+    exact: bool = False,
+    companions: dict[str, Any] | None = None,
 ) -> MDP:
     """Load a model, in floating point or in fractions."""
     import mdpkit as mk
 
     try:
-        mdp = mk.load(source, gamma=gamma, normalize=normalize)
+        mdp = mk.load(source, gamma=gamma, normalize=normalize, **(companions or {}))
     except TypeError as error:  # an option that this kind of source does not take
         raise ValueError(str(error)) from error
     # Each number of an exact model rounded: bounds on this one hold for the exact one too.
     return mdp.exact() if exact else mdp.rounded()
+
+
+def read_question(
+    source: str,
+    text: str,
+    gamma: float | None,
+    companions: dict[str, Any],
+    normalize: bool = False,
+    *,
+    exact: bool = False,
+) -> Property:
+    """A property of a file with labels, in floating point or in fractions."""
+    from mdpkit.io import load_property
+
+    if gamma is not None and gamma != 1:
+        raise ValueError(f"--property asks for a total: --gamma is 1, not {gamma}.")
+    given = {name: path for name, path in companions.items() if path is not None}
+    given = given | ({"normalize": True} if normalize else {})
+    try:
+        question = load_property(source, text, **given)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    return question.in_numbers(exact=exact)
 
 
 def methods(keys: str) -> dict[str, Any]:

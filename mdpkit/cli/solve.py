@@ -24,7 +24,7 @@ Method = Annotated[
     typer.Option(
         "--method",
         metavar="KEY",
-        help="vi, q, gs, pi, mpi, lp or ps, else by structure; average reward: rvi, multichain.",
+        help="vi, q, gs, pi, mpi, lp or ps; for average reward rvi or multichain.",
     ),
 ]
 Tolerance = Annotated[
@@ -46,6 +46,20 @@ Save = Annotated[
 
 
 Exact = Annotated[bool, typer.Option("--exact", help="Solve in fractions; every value is p/q.")]
+Question = Annotated[
+    str | None,
+    typer.Option(
+        "--property",
+        metavar="P",
+        help='A total instead, as Pmax=? [F "label"], of a file with labels.',
+    ),
+]
+Labels = Annotated[
+    str | None, typer.Option("--labels", metavar="FILE", help="Labels that lie elsewhere.")
+]
+Rewards = Annotated[
+    str | None, typer.Option("--rewards", metavar="FILE", help="Rewards that lie elsewhere.")
+]
 Explain = Annotated[
     bool, typer.Option("--explain", help="Say what the model's graph is like, in words.")
 ]
@@ -60,6 +74,9 @@ def solve(
     max_steps: MaxSteps = None,
     deadline: Deadline = None,
     exact: Exact = False,
+    asked: Question = None,
+    labels: Labels = None,
+    rewards: Rewards = None,
     explain: Explain = False,
     save: Save = None,
     plot: given.Plot = None,
@@ -75,10 +92,18 @@ def solve(
     chosen = _method(method, horizon, exact)
     if method in AVERAGE_METHODS and gamma is None:
         gamma = 1.0  # it plays no part
-    mdp = given.read_model(source, gamma, normalize, exact=exact)
+    beside = {"labels": labels, "rewards": rewards}
+    question = None
+    if asked is None:
+        mdp = given.read_model(source, gamma, normalize, exact=exact, companions=beside)
+    else:
+        if horizon is not None or method in AVERAGE_METHODS:
+            raise ValueError("--property asks for a total: leave out --horizon and --method.")
+        question = given.read_question(source, asked, gamma, beside, normalize, exact=exact)
+        mdp = question.mdp
     if explain and not as_json:
         _explain(mdp)
-    solution = mk.solve(
+    solved = mk.solve(
         mdp,
         chosen,
         tol=tol,
@@ -87,18 +112,23 @@ def solve(
         progress=sys.stderr is not None and sys.stderr.isatty(),
         throw=False,
     )
+    solution = solved if question is None else question.answer(solved)
+    mdp = solution.mdp
     body = _json(mdp, solution)
     if as_json:
         console.print_json(body)
     else:
         _print(source, mdp, solution)
     about = {"source": source, **{k: body[k] for k in ("model", "method", "why", "status")}}
-    _write(solution, save, plot, about, _goal(mdp, solution, tol))
+    if save is not None:
+        _save(solution, solved, save, about)
+    if plot is not None:
+        _draw(source, solution, _goal(mdp, solution, tol), plot)
     return _verdict(solution)
 
 
 def _method(key: str | None, horizon: int | None, exact: bool) -> Any:
-    """Return the method asked for, None to have it chosen; ValueError where options conflict."""
+    """Return the method asked for, or None; ValueError where options conflict."""
     from mdpkit.plan import BackwardInduction
 
     if horizon is not None:
@@ -144,22 +174,26 @@ def _goal(mdp: MDP, solution: Solution, tol: float | None) -> float:
     return number(tolerance(mdp, number(sup(solution.v)), tol))
 
 
-def _write(
-    solution: Solution, save: str | None, plot: str | None, about: dict[str, Any], goal: float
-) -> None:
+def _save(solution: Solution, solved: Solution, path: str, about: dict[str, Any]) -> None:
+    """Write the answer, or of an exact one the proof, which is about the model solved."""
     from mdpkit.io import optimum
 
-    if save is not None:
-        if solution.mdp.is_exact:
-            optimum.write(solution.mdp, solution.v, solution.policy, save)
-        else:
-            files.save_solution(solution, save, about)
-        console.note(f"wrote {save}")
-    if plot is not None:
-        import mdpkit as mk
+    if solved.mdp.is_exact:
+        optimum.write(solved.mdp, solved.v, solved.policy, path)
+    else:
+        files.save_solution(solution, path, about)
+    console.note(f"wrote {path}")
 
-        mk.plot.gaps(solution, tol=goal, path=plot)
-        console.note(f"wrote {plot}")
+
+def _draw(source: str, solution: Solution, goal: float, path: str) -> None:
+    """Draw the values on the grid, or the graph, beside the gap."""
+    import mdpkit as mk
+    from mdpkit.cli._grid import cells_of, moves_of
+
+    mdp = solution.mdp
+    cells, moves = cells_of(source, mdp), moves_of(source, mdp)
+    mk.plot.overview(solution, tol=goal, cells=cells, moves=moves, path=path, title=source)
+    console.note(f"wrote {path}")
 
 
 def _json(mdp: MDP, solution: Solution) -> dict[str, Any]:

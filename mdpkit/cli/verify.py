@@ -213,9 +213,12 @@ def _ratio(x: float | None) -> str:
 
 
 def _check_certificate(path: str, as_json: bool) -> int:
-    """Do a saved counterexample's arithmetic again, from the instance alone."""
+    """Do a saved counterexample's or a proof's arithmetic again, from the instance alone."""
     import json
     from pathlib import Path
+
+    if (found := _check_optimum(path, as_json)) is not None:
+        return found
 
     from mdpkit.cli import NOT_CERTIFIED
     from mdpkit.hunt.checker import check
@@ -227,6 +230,8 @@ def _check_certificate(path: str, as_json: bool) -> int:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no saved counterexample: {error!r}.") from error
     try:
+        if body["certificate"]["program"] is None:
+            raise ValueError(body["certificate"].get("why", "it holds no computation"))
         left, right = check(body)
         reason = ""
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
@@ -242,6 +247,33 @@ def _check_certificate(path: str, as_json: bool) -> int:
             out.print(f"  {console.plain(line)}")
         if not reason:
             out.print(f"confirmed by fractions alone: {left} against {right}")
+    if reason:
+        return console.complain(f"{path}: not confirmed: {reason}.", NOT_CERTIFIED)
+    return 0
+
+
+def _check_optimum(path: str, as_json: bool) -> int | None:
+    """Check a proof that `solve --exact` saved; None where the file is of another kind."""
+    import json
+    from pathlib import Path
+
+    from mdpkit.cli import NOT_CERTIFIED
+    from mdpkit.io.optimum_checker import check
+
+    try:
+        body = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}.") from error
+    if not isinstance(body, dict) or body.get("format") != "mdpkit-optimum":
+        return None
+    try:
+        states, reason = len(check(body)), ""
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        states, reason = 0, str(error) or type(error).__name__
+    if as_json:
+        console.print_json({"confirmed": not reason, "reason": reason, "states": states})
+    elif not reason:
+        console.output().print(f"confirmed by fractions alone: v is optimal in {states} states")
     if reason:
         return console.complain(f"{path}: not confirmed: {reason}.", NOT_CERTIFIED)
     return 0

@@ -1,7 +1,6 @@
 """Checks a saved counterexample with fractions alone: python checker.py FILE
 
-It does the recorded arithmetic again, from the instance's numbers alone. That proves that this
-computation gives these sides, and breaks the relation; whether it is the theorem's, read there.
+It does the recorded arithmetic again; that it is the theorem's arithmetic is for its reader.
 """
 
 import decimal
@@ -25,8 +24,8 @@ def broken(relation, left, right, program):
 
 def is_model(thing):
     """Whether a dictionary is a Markov decision process: rows of P and stop sum to 1."""
-    rows = zip(thing["P"], thing["stop"], thing["r"], strict=True)
-    rows = [[Fraction(x) for x in [*row, end]] for row, end, _ in rows]
+    rows = zip(thing["P"], thing["stop"], strict=True)
+    rows = [[Fraction(x) for x in [*row, end]] for row, end in rows]
     good = all(min(row) >= 0 and sum(row) == 1 for row in rows)
     return good and 0 <= Fraction(thing["gamma"]) <= 1
 
@@ -43,13 +42,11 @@ def solution(matrix, right):
     return [row[-1] for row in rows]
 
 
-def value(step, values, thing):
-    """The value of one step of the program; `thing` is the instance."""
+def value(step, values, proof):
+    """The value of one step of the program; inputs are the instance's or listed constants."""
     name, *rest = step
-    if name == "literal":
-        return Fraction(rest[0])
     if name == "input":
-        return Fraction(functools.reduce(operator.getitem, rest[0], thing))
+        return Fraction(functools.reduce(operator.getitem, rest[0], proof))
     if name in APPROXIMATE:
         x = values[rest[0]]
         with decimal.localcontext(prec=50):
@@ -64,18 +61,18 @@ def value(step, values, thing):
 
 
 def check(body):
-    """Both sides; ValueError unless they follow from the instance and break the relation."""
+    """Both sides; an error unless they follow from the instance and break the relation."""
     proof, values = body["certificate"], []
     if not all(is_model(thing) for thing in proof["instance"].values() if "P" in thing):
         raise ValueError("the instance is no Markov decision process")
-    for step in proof["program"] or ():
-        values.append(value(step, values, proof["instance"]))
-    sides = [values[proof[at]] for at in ("left_at", "right_at") if proof["program"]]
-    if sides != [Fraction(proof[side] or 0) for side in ("left", "right")]:
-        raise ValueError("the file holds no computation of these sides that can be redone")
-    if not broken(proof["claimed"], *sides, proof["program"]):
-        raise ValueError(f"{sides[0]} {proof['claimed']} {sides[1]} holds")
-    return sides
+    for step in proof["program"]:
+        values.append(value(step, values, proof))
+    left, right = values[proof["left_at"]], values[proof["right_at"]]
+    if (left, right) != (Fraction(proof["left"]), Fraction(proof["right"])):
+        raise ValueError(f"the sides are {left} and {right}, not as the file says")
+    if not broken(proof["claimed"], left, right, proof["program"]):
+        raise ValueError(f"{left} {proof['claimed']} {right} holds")
+    return left, right
 
 
 if __name__ == "__main__":

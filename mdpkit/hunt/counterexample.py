@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from mdpkit._exact import fraction
+from mdpkit._rows import CSR
 from mdpkit.claim.declare import Claim
 from mdpkit.claim.draw import Block, Request, Tape
 from mdpkit.claim.quantify import Quantifier
@@ -88,9 +89,19 @@ def _described(name: str, x: Any) -> list[str]:
     return [f"{name} = {text(x)}"]
 
 
+def in_rows(mdp: MDP) -> MDP:
+    """The same model with dense rows, which can be printed and recorded."""
+    if not isinstance(mdp.rows, CSR):
+        return mdp
+    values, columns, row_ptr, n = mdp.rows
+    rows = np.zeros((mdp.n_pairs, n), dtype=values.dtype)
+    rows[np.repeat(np.arange(mdp.n_pairs), np.diff(row_ptr)), columns] = values
+    return mdp._with(rows=rows)
+
+
 def _pair_line(mdp: MDP, i: int) -> str:
     s, a = mdp.place(i)
-    row = mdp.rows[i] if isinstance(mdp.rows, np.ndarray) else []
+    row = np.asarray(in_rows(mdp).rows)[i]
     to = [f"{t} ({text(p)})" for t, p in enumerate(row) if p != 0]
     stop = mdp.stop.reshape(-1)[i]
     to += [f"end ({text(stop)})"] if stop != 0 else []
@@ -153,7 +164,7 @@ def saved_tapes(claim: Claim, folder: Path | str = FOLDER) -> list[tuple[Tape, b
     for path in sorted(Path(folder).glob(f"{claim.name}-*.json")):
         try:
             body = json.loads(path.read_text(encoding="utf-8"))
-            if body["format"] == FORMAT and body["claim"] == claim.name:
+            if body["format"] == FORMAT and body["claim"] == claim.name and body["tape"]:
                 tape = tuple(_read_block(block) for block in body["tape"])
                 tapes.append((tape, bool(body["exact"])))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from mdpkit.claim.declare import Impostor
 from mdpkit.hunt import mutants
 from mdpkit.hunt.pool import Sample, redraw, small_sample
@@ -22,28 +24,38 @@ def catch_impostors(run: Run) -> None:
 def catches(run: Run, impostor: Impostor) -> bool:
     """Whether an impostor is refuted on an instance; one that crashes is not."""
     first = [] if impostor.at is None else [run.made(impostor.at)]
-    if any(_caught(run, sample, impostor) for sample in (*first, *run.named, *run.kept)):
-        return True
+    nearest, start = -math.inf, ()
+    for sample in (*first, *run.named, *run.kept):
+        push = _push(run, sample, impostor)
+        if push > 0:
+            return True
+        if push > nearest and sample.tape:
+            nearest, start = push, (sample.tape,)
     if not run.domain:
         return False
     found = hunt(
         lambda tape: run.push(tape, None, **impostor.subject),
         lambda: small_sample(run.domain, run.rng).tape,
         run.rng,
+        starts=start,
         seconds=run.profile.impostor,
         enough=CLEARLY,
     )
-    return _caught(run, redraw(run.domain, found.tape, False), impostor)
+    return _push(run, redraw(run.domain, found.tape, False), impostor) > 0
 
 
-def _caught(run: Run, sample: Sample, impostor: Impostor) -> bool:
+def _push(run: Run, sample: Sample, impostor: Impostor) -> float:
+    """> 0 where the impostor fails beyond rounding, else how near it comes to that."""
     try:
         if run.claim.failing(sample.instance):
-            return False
+            return -math.inf
         outcomes = run.claim.check(sample.instance, **impostor.subject)
-    except Exception:
-        return False
-    return any(not o.holds and (o.exact or o.push > CLEARLY) for o in outcomes if o.defined)
+    except Exception:  # a crash is no failure of the statement
+        return -math.inf
+    kept = [o for o in outcomes if o.defined]
+    if any(not o.holds and (o.exact or o.push > CLEARLY) for o in kept):
+        return 1.0
+    return max((min(o.push, 0.0) for o in kept), default=-math.inf)
 
 
 def damage(run: Run, control: str) -> None:

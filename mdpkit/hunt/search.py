@@ -42,12 +42,12 @@ class Found(NamedTuple):
 
 
 class _Budget:
-    """Counts evaluations and seconds, and remembers the best."""
+    """Counts evaluations and seconds of work (not of the clock), and remembers the best."""
 
     def __init__(self, objective: Objective, evaluations: int | None, seconds: float | None):
         self.objective = objective
         self.left = evaluations if evaluations is not None else 1 << 60
-        self.deadline = None if seconds is None else time.perf_counter() + seconds
+        self.deadline = None if seconds is None else time.thread_time() + seconds
         self.best: Found | None = None
         self.used = 0
 
@@ -59,7 +59,7 @@ class _Budget:
         return value
 
     def spent(self, enough: float) -> bool:
-        late = self.deadline is not None and time.perf_counter() > self.deadline
+        late = self.deadline is not None and time.thread_time() > self.deadline
         done = self.best is not None and self.best.score > enough
         return self.used >= self.left or late or done
 

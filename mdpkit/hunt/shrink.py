@@ -24,9 +24,9 @@ INTEGERS = ("size", "integer", "flag")
 
 def shrink(tape: Tape, still: Callable[[Tape], bool], seconds: float = 4.0) -> Tape:
     """The simplest tape found, by greedy passes, that `still` violates the claim."""
-    deadline = time.perf_counter() + seconds
+    deadline = time.thread_time() + seconds
     changed = True
-    while changed and time.perf_counter() < deadline:
+    while changed and time.thread_time() < deadline:
         changed = False
         for candidates in (_shorter, _plainer_blocks, _plainer_entries):
             tape, moved = _pass(tape, candidates, still, deadline)
@@ -42,9 +42,9 @@ def _pass(
 ) -> tuple[Tape, bool]:
     """Take the first candidate that still violates, until none does."""
     moved = False
-    while time.perf_counter() < deadline:
+    while time.thread_time() < deadline:
         for candidate in candidates(tape):
-            if time.perf_counter() > deadline:
+            if time.thread_time() > deadline:
                 return tape, moved
             if still(candidate):
                 tape, moved = candidate, True

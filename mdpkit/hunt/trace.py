@@ -1,10 +1,10 @@
 """A certificate: the arithmetic that a claim's code did on one instance, step by step.
 
 The claim is run once more on numbers that record what is done with them. The record is a
-straight-line program over the instance's numbers: sums, products, quotients, solutions of
-linear systems, and the comparisons that chose its branches, each with its answer. A reader
-who runs it with fractions, from the instance alone, gets both sides again and need trust
-neither this package nor its solvers: `proofs_checks/checker.py` does so in 80 lines. What it
+straight-line program over the instance's numbers and a few constants: sums, products,
+quotients, solutions of linear systems, and the comparisons that chose its branches, with their
+answers. A reader who runs it with fractions gets both sides and need trust neither this package
+nor its solvers: `checker.py` beside this file, run as a script, does so in 80 lines. What it
 does not prove is that the program is the theorem's: that is for the reader of the claim.
 """
 
@@ -44,10 +44,11 @@ class Program:
         return self._known[key]
 
     def of(self, x: Any) -> Number:
-        """A number of this program; a constant becomes a literal."""
+        """A number of this program; a constant is listed as one."""
         if isinstance(x, Number):
             return x
-        return self.add(rational(x), "literal", str(fraction(rational(x))))
+        text = str(fraction(rational(x)))
+        return self.add(rational(x), "input", ["constants", text])
 
 
 class Number:
@@ -204,13 +205,15 @@ def certificate(found: Counterexample) -> dict[str, Any]:
     A violation found on floats is recorded on the fractions of its tape, roots and exponentials
     to fifty digits; it counts if the sides differ by much more than that.
     """
-    things = dict(found.things)
+    from mdpkit.hunt.counterexample import in_rows
+
+    things = {n: in_rows(x) if isinstance(x, MDP) else x for n, x in found.things.items()}
     if not found.sample.exact and found.sample.tape:
         domain = found.domain or found.claim.quantifiers
         again = redraw(domain, found.sample.tape, exact=True)
         things = dict(zip(domain, again.instance, strict=True))
-    body: dict[str, Any] = {"instance": {}, "claimed": found.outcome.relation, "program": None}
-    body |= {"left": None, "right": None}
+    body: dict[str, Any] = {"instance": {}, "constants": {}, "claimed": found.outcome.relation}
+    body |= {"left": None, "right": None, "program": None}
     try:
         body["instance"] = {name: _plain(x) for name, x in things.items()}
         body.update(_record(found, things))
@@ -222,7 +225,7 @@ def certificate(found: Counterexample) -> dict[str, Any]:
 def _record(found: Counterexample, things: dict[str, Any]) -> dict[str, Any]:
     """Run the claim on recording numbers, and point at two sides that disagree."""
     program = Program()
-    traced = [_traced(program, [name], x) for name, x in things.items()]
+    traced = [_traced(program, ["instance", name], x) for name, x in things.items()]
     differ: list[tuple[Number, Number]] = []
     for part in flat(found.claim.function(*traced)):
         relation = "=" if isinstance(part, Eq) else "≤"
@@ -239,16 +242,18 @@ def _record(found: Counterexample, things: dict[str, Any]) -> dict[str, Any]:
     same = [pair for pair in differ if (pair[0].value, pair[1].value) == found.outcome.worst]
     a, b = (same or differ)[0]
     sides = {"left": str(fraction(a.value)), "right": str(fraction(b.value))}
-    return {"program": program.steps, "left_at": a.index, "right_at": b.index, **sides}
+    paths = [step[1] for step in program.steps if step[0] == "input"]
+    constants = {path[1]: path[1] for path in paths if path[0] == "constants"}
+    places = {"left_at": a.index, "right_at": b.index}
+    return {"constants": constants, "program": program.steps, **places, **sides}
 
 
 def _plain(x: Any) -> Any:
     """A thing as JSON, every number a fraction."""
     if isinstance(x, MDP):
-        rows = x.rows if isinstance(x.rows, np.ndarray) else x.P.toarray()
         return {
             "actions_per_state": np.diff(x.action_ptr).tolist(),
-            "P": _plain(rows),
+            "P": _plain(x.rows),
             "r": _plain(x.r.reshape(-1)),
             "gamma": _plain(x.gamma),
             "stop": _plain(x.stop.reshape(-1)),

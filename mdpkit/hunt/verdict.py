@@ -14,7 +14,8 @@ class Profile:
     """How hard to try, for each claim.
 
     exact, floats   instances of each kind; `effort` of the claim multiplies them
-    seconds         after which a stage stops drawing (never before five instances)
+    seconds         after which a stage stops drawing (never before five instances); all seconds
+                    are of work, not of the clock, so that a busy machine changes no verdict
     hunt, impostor  seconds of adversarial search for the claim, and for each impostor that the
                     instances did not catch
     ablate          seconds for each hypothesis dropped; 0 leaves the ablation out

@@ -1,5 +1,6 @@
 """What a statement says on one instance, and what the engine reads from it."""
 
+import json
 import math
 from fractions import Fraction
 
@@ -156,3 +157,23 @@ def test_the_optimum_is_the_oracle_s(seed):
         v, q = exact_optimum(exact)
         assert (optimum(exact).v == np.array(v, dtype=object)).all()
         assert (optimum(exact).q.reshape(-1) == np.array(q, dtype=object)).all()
+
+
+def test_an_example_in_sparse_rows_is_printed_and_certified(tmp_path):
+    from mdpkit import gallery
+    from mdpkit.hunt.checker import check as check_certificate
+
+    @claim(source="-", exact="Q")
+    def nothing_is_worth_more_than_ten(mdp: MDP):
+        """v* ≤ 10."""
+        return Leq(optimum(mdp).v, 10)
+
+    @nothing_is_worth_more_than_ten.example
+    def thirty():
+        return gallery.make("identity").exact()
+
+    verdict = check(nothing_is_worth_more_than_ten, folder=tmp_path)
+    assert verdict.verdict == "refuted"
+    assert any("to 2 (1)" in line for line in verdict.said)
+    (file,) = tmp_path.iterdir()
+    assert check_certificate(json.loads(file.read_text(encoding="utf-8")))

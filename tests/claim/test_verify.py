@@ -1,10 +1,15 @@
 """The verbs `verify` and `hunt`: their JSON, exit codes, files and pages."""
 
+import ast
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from mdpkit.cli import run
+from mdpkit.hunt import checker
 
 KEYS = {
     "claim", "id", "group", "source", "verdict", "instances", "tightness", "impostors_caught",
@@ -54,6 +59,68 @@ def test_a_false_claim_of_a_file_is_refuted_saved_and_confirmed(here, capsys):
     assert printed(capsys)["confirmed"] is True
     file.write_text(file.read_text().replace('"left": "', '"left": "7'))
     assert run(["verify", "--certificate", str(file)]) == 1
+
+
+NUMPY = '''
+import numpy as np
+from mdpkit.claim import MDP, Leq, Policy, Value, claim
+
+
+def T(mdp, v):
+    return (mdp.r + mdp.gamma * mdp.P @ v).max(axis=1)  # tables only
+
+
+@claim(source="mine")
+def contracts_in_l2(mdp: MDP, v: Value, w: Value):
+    """‖Tv − Tw‖₂ ≤ γ ‖v − w‖₂."""
+    return Leq(np.linalg.norm(T(mdp, v) - T(mdp, w)), mdp.gamma * np.linalg.norm(v - w))
+
+
+@claim(source="mine")
+def residual_bounds_error(mdp: MDP, v: Value, pi: Policy):
+    """‖v − v^π‖∞ ≤ ‖v − T^π v‖∞."""
+    P, r = np.einsum("sa,sat->st", pi, mdp.P), (pi * mdp.r).sum(axis=1)
+    own = np.linalg.solve(np.eye(mdp.n_states) - mdp.gamma * P, r)
+    return Leq(abs(v - own).max(), abs(v - r - mdp.gamma * P @ v).max())
+
+
+@claim(source="mine")
+def softmax_average_contracts(mdp: MDP, v: Value, w: Value):
+    """‖Bv − Bw‖∞ ≤ γ ‖v − w‖∞."""
+
+    def B(x):
+        q = mdp.r + mdp.gamma * mdp.P @ x
+        p = np.exp(q)
+        return (p * q).sum(axis=1) / p.sum(axis=1)
+
+    return Leq(abs(B(v) - B(w)).max(), mdp.gamma * abs(v - w).max())
+'''
+
+
+def test_claims_in_plain_numpy_are_refuted_and_their_certificates_stand_alone(here, capsys):
+    (here / "plain.py").write_text(NUMPY, encoding="utf-8")
+    assert run(["verify", "plain.py", "--json"]) == 1
+    bodies = printed(capsys)
+    assert [body["verdict"] for body in bodies] == ["refuted"] * 3
+    assert "tables" in bodies[0]["remark"]
+    for body in bodies:
+        assert body["counterexample"]["states"] <= 3
+        file = here / body["counterexample"]["file"]
+        alone = [sys.executable, "-I", "-S", checker.__file__, str(file)]
+        done = subprocess.run(alone, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("confirmed: ")
+
+
+def test_the_stand_alone_checker_is_short_and_imports_the_standard_library_only():
+    source = Path(checker.__file__).read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= 80
+    names = [
+        n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Import | ast.ImportFrom)
+    ]
+    tops = {a.name for n in names for a in n.names if isinstance(n, ast.Import)}
+    assert tops <= sys.stdlib_module_names
+    assert [n.module for n in names if isinstance(n, ast.ImportFrom)] == ["fractions"]
 
 
 def test_the_table_prints_fractions(here, capsys):

@@ -204,3 +204,14 @@ def test_explain_says_what_the_graph_is_like(command):
     assert found.code == 0
     assert "There are 6 communicating classes" in found.out
     assert "One can stay for ever among {0, 1, 2, 3}, without reward." in found.out
+
+
+def test_an_exact_answer_is_saved_with_its_proof(command, tmp_path):
+    path = tmp_path / "proof.json"
+    lake = ("gym:FrozenLake-v1", "--gamma", "1")
+    assert command("solve", *lake, "--exact", "--save", str(path)).code == 0
+    assert "v is optimal in 16 states" in command("verify", "--certificate", str(path)).out
+    path.write_text(path.read_text().replace('"14/17"', '"15/17"'))
+    forged = command("verify", "--certificate", str(path))
+    assert forged.code == 1
+    assert "not confirmed" in forged.err
