@@ -2,7 +2,8 @@
 
 Theorem. u ≥ g* if for every pair (s, a) either
 
-    u is the same at s and wherever a may lead, and r + P_a h − h(s) ≤ u(s),   or   P_a u < u(s).
+    u is the same at s and wherever a may lead, and r + P_a h − h(s) ≤ u(s),   or
+    P_a u < u(s).
 
 For with w = h + M u and M large, u ≥ P_a u and u + w ≥ r + P_a w hold for every pair, so
 T_πⁿ w ≤ n u + w for every π. Nothing depends on two floats being nearly equal: in floats the
@@ -75,7 +76,7 @@ def _raised(
     floor = base.copy()
     np.maximum.at(floor, state[level], excess[level])
     rows = _rows_between(mdp, label, ~level)
-    margin = 4 * rounding(mdp, None, bound=float(sup(floor)))
+    margin = 2 * rounding(mdp, None, bound=float(sup(floor)))
     pay = rows @ base - base[state[~level]] + margin
     raised = _stopping(rows, state[~level], pay, floor - base)
     if raised is None:

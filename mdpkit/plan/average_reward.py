@@ -97,7 +97,9 @@ def _laplacian(rows: Rows) -> Any:
     exact = (rows.values if isinstance(rows, CSR) else rows).dtype == np.dtype(object)
     if isinstance(rows, CSR) and (exact or rows.n_columns <= DENSE_STATES):
         P = np.zeros(rows.shape, dtype=rows.values.dtype)
-        P[np.repeat(np.arange(rows.shape[0]), np.diff(rows.row_ptr)), rows.columns] = rows.values
+        P[np.repeat(np.arange(rows.shape[0]), np.diff(rows.row_ptr)), rows.columns] = (
+            rows.values
+        )
         rows = P
     if isinstance(rows, CSR):
         from scipy.sparse import diags_array
@@ -113,7 +115,7 @@ def _laplacian(rows: Rows) -> Any:
 
 
 def _irreducible(L: Any, r: np.ndarray) -> tuple[Any, np.ndarray]:
-    """Gain and bias of one class: with h(0) = 0 the column of h(0) is free to carry the gain."""
+    """Gain and bias of one class: as h(0) = 0, the column of h(0) can carry the gain."""
     first = np.arange(r.size) == 0
     if isinstance(L, np.ndarray):
         L = L.copy()
@@ -137,11 +139,12 @@ def _factored(matrix: Any) -> Solve:
         one = np.where(np.eye(matrix.shape[0], dtype=bool), 1, 0).astype(object)
         return lambda b, turned=False: solve_exact(one - (matrix.T if turned else matrix), b, 1)
     if isinstance(matrix, np.ndarray):
-        from scipy.linalg.lapack import dgetrf, dgetrs
+        from scipy.linalg import get_lapack_funcs
 
-        factors, pivots, zero = dgetrf(matrix)
+        factor, solve = get_lapack_funcs(("getrf", "getrs"), (matrix,))
+        lu, pivots, zero = factor(matrix)
         if zero == 0:
-            return lambda b, turned=False: dgetrs(factors, pivots, b, trans=int(turned))[0]
+            return lambda b, turned=False: solve(lu, pivots, b, trans=int(turned))[0]
     else:
         from scipy.sparse.linalg import splu
 

@@ -79,7 +79,7 @@ class MultichainPolicyIteration:
         return number(self.certify(mdp, state).gap) if state.settled else np.inf
 
     def floor(self, mdp: MDP, state: State) -> float:
-        """About what rounding leaves, the error of the evaluation; but no answer is that poor."""
+        """About what rounding leaves, the evaluation's error; but no answer may be POOR."""
         return min(4 * state.tie, POOR * max(1.0, number(sup(state.v))))
 
     def verdict(self, mdp: MDP, state: State) -> Status | None:
@@ -137,7 +137,7 @@ def _evaluated(model: MDP, pairs: np.ndarray) -> State:
 
 
 def _grows(old: State, new: State) -> bool:
-    """Whether (g, h) grew, as in exact arithmetic it must: floats that do not can only cycle."""
+    """Whether (g, h) grew, as exactly it must: floats that do not can only cycle."""
     if new.model.is_exact:
         return True
     change, tie = new.v - old.v, old.tie + new.tie

@@ -82,7 +82,9 @@ class RelativeValueIteration:
                 f"reference must be one of the {mdp.n_states} states; it is {self.reference}."
             )
         h = np.zeros(mdp.n_states) if start is None else start - start[self.reference]
-        return State(np.zeros(mdp.n_states), h, undiscounted(mdp), np.full(mdp.n_states, np.inf))
+        return State(
+            np.zeros(mdp.n_states), h, undiscounted(mdp), np.full(mdp.n_states, np.inf)
+        )
 
     def step(self, mdp: MDP, state: State) -> State:
         """One sweep."""
@@ -101,12 +103,12 @@ class RelativeValueIteration:
             drift,
             min(high - low, state.narrowest),
             0 if better else state.since + 1,
-            *_watch(state, new, 8 * EPS * float(sup(new)))
+            *_watch(state, new, 8 * EPS * float(sup(new))),
         )
 
     def gap(self, mdp: MDP, state: State) -> float:
         """Width of the interval that Th − h proves, rounding included."""
-        return float(state.change.max() - state.change.min()) + self.floor(mdp, state)
+        return _width(state) + self.floor(mdp, state)
 
     def floor(self, mdp: MDP, state: State) -> float:
         """The width that rounding leaves where Th − h is constant: its own, and that of h."""
@@ -114,7 +116,7 @@ class RelativeValueIteration:
 
     def verdict(self, mdp: MDP, state: State) -> Status | None:
         """Whether no narrower interval is to come. Raises ModelError where gains differ."""
-        width, floor = float(state.change.max() - state.change.min()), self.floor(mdp, state)
+        width, floor = _width(state), self.floor(mdp, state)
         if width <= floor:
             return Status.ROUNDING_FLOOR
         if state.drift <= floor and width > 4 * floor:
@@ -132,12 +134,18 @@ class RelativeValueIteration:
         error = slack(model, h)
         lower, upper = float(change.min()) - error, float(change.max()) + error
         own = float((q.reshape(-1)[chosen] - h).min()) - error
-        bounds = (np.full(mdp.n_states, bound) for bound in (lower, upper))
-        return Certificate(*bounds, mdp.actions_of(chosen), upper - own, q, bias=h)
+        low, high = np.full(mdp.n_states, lower), np.full(mdp.n_states, upper)
+        return Certificate(low, high, mdp.actions_of(chosen), upper - own, q, bias=h)
+
+
+def _width(state: State) -> float:
+    """The span of the last change; ∞ before the first sweep."""
+    low, high = float(state.change.min()), float(state.change.max())
+    return high - low if low < np.inf else np.inf
 
 
 def _watch(state: State, h: np.ndarray, near: float) -> tuple[np.ndarray, int, int, bool]:
-    """Brent's search for a cycle: compare with a mark that is renewed after 1, 2, 4 … sweeps."""
+    """Brent's search for a cycle: compare with a mark renewed after 1, 2, 4 … sweeps."""
     if state.mark is None:
         return h, 0, 1, False
     recurs = float(sup(h - state.mark)) <= near
