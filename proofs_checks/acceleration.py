@@ -3,6 +3,9 @@
 Source: Bertsekas & Ioffe (1996); Lee & Ryu (2023); Walker & Ni (2011).
 """
 
+from fractions import Fraction
+from typing import Annotated, Any
+
 import numpy as np
 
 from mdpkit._array import number
@@ -18,6 +21,7 @@ from mdpkit.claim import (
     Rate,
     Value,
     claim,
+    numbers,
 )
 from proofs_checks.instances import exactly, model
 from proofs_checks.krylov import anderson, gmres, never_stagnates
@@ -37,7 +41,7 @@ STEPS = 5
 
 
 def weighted_step(mdp, pi, v, weight):
-    """T^{(λ)}_π v = v + (I − γλP_π)⁻¹ (T_π v − v)."""
+    """T^λ_π v = v + (I − γλP_π)⁻¹ (T_π v − v)."""
     P, _ = chain(mdp, pi)
     change = evaluation(pi)(mdp, v) - v
     return v + solve(identity(mdp) - mdp.gamma * weight * P, change)
@@ -52,10 +56,10 @@ def modulus(gamma, weight):
 def weighted_policy_iteration_is_monotone(
     mdp: MDP, v: BelowImage, w: Value, weight: Probability, *, step=weighted_step, rate=modulus
 ):
-    """T^{(λ)}_π = (1−λ) Σ λᵐ T_π^{m+1} has modulus γ(1−λ)/(1−γλ), is T_π at λ = 0, v^π at λ = 1.
+    """v_0 ≤ Tv_0, v_{k+1} = T^λ_π v_k, π ∈ G(v_k) ⇒ v_k ≤ Tv_k ≤ v_{k+1} ≤ v*.
 
-    From v_0 ≤ Tv_0 the iteration v_{k+1} = T^{(λ)}_π v_k, π ∈ G(v_k), has v_k ≤ Tv_k ≤ v_{k+1}
-    ≤ v*, hence ‖v* − v_k‖ ≤ γᵏ ‖v* − v_0‖.
+    Hence ‖v* − v_k‖ ≤ γᵏ ‖v* − v_0‖. T^λ_π = (1−λ) Σ λᵐ T_π^{m+1} has modulus γ(1−λ)/(1−γλ),
+    which is the rate once π stays; it is T_π at λ = 0 and constantly v^π at λ = 1.
     """
     pi, zero = greedy(mdp, v), mdp.gamma * 0
     apart = step(mdp, pi, v, weight) - step(mdp, pi, w, weight)
@@ -142,9 +146,7 @@ def anchored_residual_is_smaller_of_monotone_start(
     mdp: MDP, v: BelowImage, w: AboveImage, *, factor=1, distance=both_distances
 ):
     """From v_0 ≤ Tv_0 or v_0 ≥ Tv_0 the same with 1 + γ − γᵏ⁺¹."""
-    return All(
-        anchored_rate(mdp, v, factor, distance), anchored_rate(mdp, w, factor, distance)
-    )
+    return All(anchored_rate(mdp, v, factor, distance), anchored_rate(mdp, w, factor, distance))
 
 
 def tempting_stay():
@@ -172,7 +174,7 @@ anchored_residual_is_smaller_of_monotone_start.rejects(
     applies={"GMRES never stagnates": never_stagnates},
 )
 def anderson_is_gmres(mdp: MDP, v: Value, pi: Policy, *, operator=evaluation):
-    """Full-memory Anderson on T^π: v_{k+1} = T^π x_k, x_k of GMRES; exact after S+1 evaluations."""
+    """Anderson with all its memory on T^π: v_{k+1} = T^π x_k, x_k of GMRES; v_{S+1} = v^π."""
     T = operator(pi)
     mixed = anderson(lambda x: T(mdp, x), v, mdp.n_states)
     krylov = gmres(mdp, pi, v, mdp.n_states)
@@ -189,3 +191,31 @@ def near(v):
 
 
 anderson_is_gmres.rejects("for the maximum", operator=lambda pi: optimality)
+
+
+def standing_still(x):
+    """Both states lead to the first and pay x and 1: f_0 is at right angles to f_1 − f_0."""
+    one = x * 0 + 1
+    P = np.array([[[one, 0 * one]], [[one, 0 * one]]])
+    return MDP(P, np.array([[x], [one]]), (x * x + 1) / (x * x + x))
+
+
+def another_discount(x):
+    """The same at γ = ½, where GMRES falls in each step."""
+    return standing_still(x).replace(gamma=(x * 0 + 1) / 2)
+
+
+@claim(
+    id="X25-stagnation", source="Walker & Ni (2011), §2: the hypothesis is needed", exact="Q"
+)
+def anderson_may_stand_still(
+    x: Annotated[Any, numbers("", Fraction(3, 2), 9)], *, of=standing_still
+):
+    """r = (x, 1), P = 1e_1ᵀ, γ = (x²+1)/(x²+x) < 1: from 0, v_2 = v_1 = r ≠ v^π = r + γxH."""
+    mdp, pi = of(x), np.array([0, 0])
+    values = anderson(lambda v: evaluation(pi)(mdp, v), 0 * mdp.r[:, 0], 1)
+    later = mdp.gamma * x / (1 - mdp.gamma)
+    return All(Eq(values[2], values[1]), Eq(v_pi(mdp, pi), mdp.r[:, 0] + later))
+
+
+anderson_may_stand_still.rejects("at another discount", of=another_discount)

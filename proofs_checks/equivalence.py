@@ -10,7 +10,6 @@ import numpy as np
 
 from mdpkit.claim import (
     MDP,
-    ActionValue,
     All,
     Constant,
     Eq,
@@ -24,7 +23,7 @@ from mdpkit.claim import (
 )
 from mdpkit.mdp import MDP as Model
 from mdpkit.policy import chain as chain_model
-from proofs_checks.instances import ending, exactly, model, with_numbers
+from proofs_checks.instances import exactly, model, with_numbers
 from proofs_checks.vocabulary import (
     advantage,
     horizon,
@@ -90,15 +89,11 @@ def shaping_keeps_preferences(
 
 shaping_keeps_preferences.rejects("without the discount", shape=shaped_without_discount)
 shaping_keeps_preferences.rejects("pays for circling", shape=paid_for_circling)
-shaping_keeps_preferences.rejects(
-    "a potential that ends above 0", at_the_end=lambda v, phi: v
-)
+shaping_keeps_preferences.rejects("a potential that ends above 0", at_the_end=lambda v, phi: v)
 
 
 @claim(id="X9-soft", source="Ng, Harada & Russell (1999); Haarnoja et al. (2017)", exact="B")
-def shaping_keeps_soft_optima(
-    mdp: MDP, phi: Value, *, shape=shaped
-):
+def shaping_keeps_soft_optima(mdp: MDP, phi: Value, *, shape=shaped):
     """Over k soft sweeps at τ = 1 too: T'_τᵏ(v − Φ) = T_τᵏ v − Φ, hence π'_τ = π_τ."""
     T, other = soft_optimality(1.0), shape(mdp, phi)
     values = iterates(T, mdp, 0 * phi, STEPS)
@@ -171,12 +166,12 @@ def splits(draw, earlier):
 @claim(id="X10", source="Dean & Givan (1997); Ravindran & Barto (2001)", exact="Q")
 def homomorphisms_lift_values(
     mdp: Annotated[MDP, models(states=(1, 3), actions=(1, 2), ragged=False)],
-    split: splits,
+    split: Annotated[np.ndarray, splits],
     turn: Annotated[np.ndarray, integers(0, 1, "js")],
     *,
     copy=blown_up,
 ):
-    """Equal rewards and block sums ⇒ Q*(s, a) = Q*_block(f(s), g_s(a)), V*(s) = V*_block(f(s))."""
+    """Equal rewards and block sums ⇒ q*(s,a) = q*_block(f(s), g_s(a)), v* = v*_block ∘ f."""
     big, action = copy(mdp, split, turn)
     lifted = q_star(mdp)[np.arange(mdp.n_states)[None, :, None], action]
     return All(
@@ -219,17 +214,17 @@ def distances(mdp, over, steps):
 def bisimulation_bounds_values(
     mdp: Annotated[MDP, models(states=(1, 3), ragged=False)], pi: Policy, *, over=largest
 ):
-    """d_{k+1}(s,t) = max_a |r(s,a) − r(t,a)| + γW₁(d_k)(P(s,a), P(t,a)), d_0 = 0:
+    """|v_k(s) − v_k(t)| ≤ d_k(s,t), d_{k+1}(s,t) = max_a |r_sa − r_ta| + γW₁(d_k; P_sa, P_ta).
 
-    |v_k(s) − v_k(t)| ≤ d_k(s,t) for v_k = Tᵏ0, |v*(s) − v*(t)| ≤ d_k(s,t) + γᵏH ‖d_1‖, and
-    ‖d_{k+1} − d_k‖ ≤ γ ‖d_k − d_{k−1}‖. The same with P_π, r_π for T^π.
+    v_k = Tᵏ0, d_0 = 0; so |v*(s) − v*(t)| ≤ d_k(s,t) + γᵏH ‖d_1‖, in the limit d(s,t).
+    ‖d_{k+1} − d_k‖ ≤ γ ‖d_k − d_{k−1}‖. The same with P_π, r_π for T^π. S ≤ 3, see `transport`.
     """
     chain = chain_model(mdp, pi)
     parts, gamma = [], mdp.gamma
     for m in (mdp, Model(chain.P, chain.r, gamma)):
         d = distances(m, over, STEPS)
         values = iterates(optimality, m, 0 * m.r[:, 0], STEPS)
-        for v, bound in zip(values[1:], d[1:], strict=True):
+        for v, bound in zip(values[2:], d[2:], strict=True):  # v_1, d_1 say the same
             parts.append(Leq(abs(v[:, None] - v[None, :]), bound))
         far, best = d[-1] + gamma**STEPS * horizon(m) * sup(d[1]), v_star(m)
         parts.append(Leq(abs(best[:, None] - best[None, :]), far, ratio=False))

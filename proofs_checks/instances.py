@@ -41,7 +41,7 @@ def ending(mdp: MDP, rows: Any, gamma: Any) -> MDP:
 
 def half_stopping(mdp: MDP) -> MDP:
     """The same model, in which every step ends the episode with probability ½."""
-    return ending(mdp, mdp.rows / 2, mdp.gamma)
+    return ending(mdp, np.asarray(mdp.rows) / 2, mdp.gamma)
 
 
 def stopping(mdp: MDP) -> MDP:

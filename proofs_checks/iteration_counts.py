@@ -97,7 +97,7 @@ def value_iteration_needs_as_many_sweeps_as_one_likes(
     sweeps=lambda n: n,
     policies=howard,
 ):
-    """With δ in (γⁿ⁺¹H, γⁿH) VI from 0 waits after n sweeps, not before; PI sees two policies."""
+    """γⁿ⁺¹H < δ < γⁿH ⇒ VI from 0 waits after n sweeps, not before; PI sees two policies."""
     short = gamma**n / (1 - gamma) * (gamma + (1 - gamma) * part)
     mdp = waiting(gamma, short)
     seen = policies(mdp, np.array([1, 0, 0]))
@@ -105,10 +105,12 @@ def value_iteration_needs_as_many_sweeps_as_one_likes(
 
 
 value_iteration_needs_as_many_sweeps_as_one_likes.rejects("one more", sweeps=lambda n: n + 1)
-value_iteration_needs_as_many_sweeps_as_one_likes.rejects("at most 20", sweeps=lambda n: min(n, 20))
+value_iteration_needs_as_many_sweeps_as_one_likes.rejects(
+    "at most 20", sweeps=lambda n: min(n, 20)
+)
 
 
-@claim(id="X32-numbers", source="Feinberg & Huang (2014)", exact="Q", mutations=())
+@claim(id="X32-numbers", source="Feinberg & Huang (2014)", exact="Q", mutations=(), effort=0.2)
 def value_iteration_needs_these_sweeps(
     i: Annotated[int, integers(0, 2)], *, numbers=(65, 152, 284)
 ):

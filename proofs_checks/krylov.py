@@ -1,6 +1,6 @@
 """Anderson's mixing and GMRES for v = T^π v, on floats and in rationals.
 
-    Anderson   v_{k+1} = Σ α_i g(v_i),  α minimizing ‖Σ α_i f_i‖₂,  Σ α_i = 1,  f_i = g(v_i) − v_i
+    Anderson   v_{k+1} = Σ α_i g(v_i), α minimizing ‖Σ α_i f_i‖₂, Σ α_i = 1, f_i = g(v_i) − v_i
     GMRES      x_k minimizes ‖f(x)‖₂ over v_0 + span{f_0, Pf_0, …, P^{k−1}f_0}
 
 Both keep every iterate. Source: Walker & Ni (2011).

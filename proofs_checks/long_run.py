@@ -254,5 +254,3 @@ mean_way_is_the_same_from_everywhere.rejects(
 def around_a_ring():
     """A periodic chain: (n − 1)/2."""
     return gallery.make("cycle", n=4).exact(), np.zeros(4, dtype=int)
-
-

@@ -107,9 +107,10 @@ def periodic_loss_is_bounded(
     order=latest_first,
     period=lambda m: m,
 ):
-    """v_k = Tv_{k−1} + ε_k, ‖ε_k‖ ≤ ε, the last m greedy policies in turn, the latest first:
+    """‖v* − u‖ ≤ 2(γ−γᵏ)Hε/(1−γᵐ) + 2γᵏ/(1−γᵐ) ‖v* − v_0‖, u = T_{π_k} … T_{π_{k−m+1}} u.
 
-    v* − v ≤ 2(γ−γᵏ)Hε/(1−γᵐ) + 2γᵏ/(1−γᵐ) ‖v* − v_0‖.
+    v_k = Tv_{k−1} + ε_k, ‖ε_k‖ ≤ ε, π_k ∈ G(v_{k−1}): the last m greedy policies in turn, the
+    latest first. m = 1 is C6; m → ∞ has H for H².
     """
     gamma, k, policies, x = mdp.gamma, len(errors), [], v
     for error in errors:
@@ -187,7 +188,7 @@ def spread_of_v(mdp, block):
 def merging_loss_is_bounded(
     mdp: Annotated[MDP, models(ragged=False)],
     block: Annotated[Any, integers(0, 3, "s")],
-    weight: weights_within,
+    weight: Annotated[np.ndarray, weights_within],
     *,
     epsilon=spread_of_q,
     power=2,
@@ -200,6 +201,15 @@ def merging_loss_is_bounded(
 
 
 merging_loss_is_bounded.rejects("states of similar v*", epsilon=spread_of_v)
+
+
+@merging_loss_is_bounded.attained_by
+def one_step():
+    """γ = 0, ε = 1: what pays −1 in the second state is tied in the first."""
+    mdp = model([[[1, 0], [0, 1]]] * 2, [[0, 0], [-1, 1]], 0)
+    return mdp, np.array([0, 0]), exactly([1, 0])
+
+
 merging_loss_is_bounded.rejects("one power of H less", power=1, at=lambda: wrong_for_ever())
 
 

@@ -5,6 +5,8 @@
 Source: Puterman (1994), §6.6; MacQueen (1966).
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from mdpkit.claim import MDP, All, Eq, Leq, Rate, Value, claim
@@ -151,7 +153,7 @@ def lost(mdp, v):
 def relative_iteration_is_value_iteration(
     mdp: MDP, v: Value, *, reference=first_entry, power=1
 ):
-    """w_{k+1} = Tw_k − (Tw_k)(0)1 has VI's greedy policies, and sp(w_k − v*) ≤ (γδ)ᵏ sp(v − v*).
+    """w_{k+1} = Tw_k − (Tw_k)(0)1: VI's greedy policies, and sp(w_k − v*) ≤ (γδ)ᵏ sp(v − v*).
 
     At γ = 1: sp(w_{k+1} − w_k) ≤ δᵏ sp(w_1 − w_0).
     """
@@ -159,7 +161,7 @@ def relative_iteration_is_value_iteration(
     rate, best_v, at_one = delta(mdp) ** power, v_star(mdp), undiscounted(mdp)
     errors = [span(w - best_v) for w in shifted]
     w = relative(at_one, v, reference)
-    changes = [span(b - a) for a, b in zip(w, w[1:], strict=False)]
+    changes = [span(b - a) for a, b in pairwise(w)]
     return All(
         Rate(errors, [(mdp.gamma * rate) ** k * errors[0] for k in range(STEPS + 1)]),
         Rate(changes, [rate**k * changes[0] for k in range(STEPS)]),
@@ -170,7 +172,9 @@ def relative_iteration_is_value_iteration(
     )
 
 
-relative_iteration_is_value_iteration.rejects("takes half of every value", reference=lambda v: v / 2)
+relative_iteration_is_value_iteration.rejects(
+    "takes half of every value", reference=lambda v: v / 2
+)
 relative_iteration_is_value_iteration.rejects("twice as fast", power=2)
 
 
@@ -178,5 +182,3 @@ relative_iteration_is_value_iteration.rejects("twice as fast", power=2)
 def one_action_again():
     """Each step multiplies the span by γδ."""
     return two_states(), exactly([2, 0])
-
-
