@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mdpkit import plot
     from mdpkit.certify import Certificate, certify
     from mdpkit.io import load, save
+    from mdpkit.io.env import to_env
     from mdpkit.mdp import MDP
     from mdpkit.solution import Solution, Status
     from mdpkit.solve import Method, iterate
@@ -35,6 +36,7 @@ _HOMES = {
     "Solution": "mdpkit.solution",
     "Status": "mdpkit.solution",
     "plot": "mdpkit",
+    "to_env": "mdpkit.io.env",
 }
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "plot",
     "save",
     "solve",
+    "to_env",
 ]
 
 

@@ -6,6 +6,7 @@ exact rationals; everything here is asked of the arrays themselves, never of a g
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,12 @@ def sup(x: Any) -> Any:
 
 def number(x: Any) -> float:
     """Return a float or an exact rational as a float."""
-    return int(x.p) / int(x.q) if hasattr(x, "q") and hasattr(x, "p") else float(x)
+    if not (hasattr(x, "q") and hasattr(x, "p")):
+        return float(x)
+    try:
+        return int(x.p) / int(x.q)
+    except OverflowError:
+        return inf if x > 0 else -inf
 
 
 def row_rounding(n: Any, size: float) -> Any:

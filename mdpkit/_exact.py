@@ -14,6 +14,7 @@ import numpy as np
 
 from mdpkit._array import number
 from mdpkit._rows import CSR
+from mdpkit.errors import ModelError
 
 RADIUS = Fraction(1, 2**52)
 AT_ITS_WORD = 2.0**-40
@@ -129,8 +130,9 @@ def exact_fields(mdp: Any, *, dyadic: bool) -> tuple[dict[str, Any], list[int]]:
         "_r": exact_array(mdp._r, dyadic=dyadic, relative=True),
         "_stop": stop,
         "_start": start,
-        "gamma": rational(mdp.gamma if dyadic else simplest(mdp.gamma)),
+        "gamma": rational(mdp.gamma if dyadic else read_discount(mdp.gamma)),
         "defect": 0.0,
+        "reward_error": 0.0,
     }
     return fields, at_word
 
@@ -158,19 +160,41 @@ def solve_rational(
     return out
 
 
+def read_discount(gamma: float) -> Fraction:
+    """A discount as the fraction meant; so near 1 that it might be read as 1, at its word."""
+    return Fraction(gamma) if 0 < 1 - gamma < AT_ITS_WORD else simplest(gamma)
+
+
 def float_fields(mdp: Any) -> dict[str, Any]:
     """The numeric fields of an exact model, each number rounded to the nearest float."""
 
-    def floats(x: np.ndarray | None) -> np.ndarray | None:
-        return None if x is None else np.array([number(p) for p in x.flat]).reshape(x.shape)
+    def floats(x: np.ndarray | None, name: str = "") -> np.ndarray | None:
+        if x is None:
+            return None
+        out = np.array([number(p) for p in x.flat]).reshape(x.shape)
+        lost = np.asarray((out == 0) & (x != 0), dtype=bool) | ~np.isfinite(out)
+        if lost.any():
+            place = int(np.argmax(lost))
+            raise ModelError(
+                f"{name}, entry {place}, is beyond floating point. Solve the model exactly.",
+                entry=place,
+            )
+        return out
 
     csr = isinstance(mdp.rows, CSR)
-    rows = mdp.rows._replace(values=floats(mdp.rows.values)) if csr else floats(mdp.rows)
+    gamma = number(mdp.gamma)
+    if gamma == 1 != mdp.gamma:
+        raise ModelError(
+            "gamma is 1 in floating point, but less in the model. Solve it exactly."
+        )
+    rows = (
+        mdp.rows._replace(values=floats(mdp.rows.values, "P")) if csr else floats(mdp.rows, "P")
+    )
     return {
         "rows": rows,
-        "_r": floats(mdp._r),
-        "_stop": floats(mdp._stop),
-        "_start": floats(mdp._start),
-        "gamma": number(mdp.gamma),
+        "_r": floats(mdp._r, "r"),
+        "_stop": floats(mdp._stop, "stop"),
+        "_start": floats(mdp._start, "start"),
+        "gamma": gamma,
         "defect": mdp.widest_row * 2.0**-53,
     }

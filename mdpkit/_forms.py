@@ -45,11 +45,18 @@ def sort_pairs(s: Any, a: Any, P: Any, r: Any, stop: Any) -> tuple:
             a=int(a[i]),
         )
     ptr = np.concatenate([[0], np.cumsum(np.bincount(s, minlength=n_states))]).astype(np.int64)
-    r = as_float(r, "r")[order]
-    stop = None if stop is None else as_float(stop, "stop")[order]
+    r = _one_each(r, "r", n_pairs)[order]
+    stop = None if stop is None else _one_each(stop, "stop", n_pairs)[order]
     P = (rows.to_scipy() if isinstance(rows, CSR) else as_float(P, "P"))[order]
     local = np.arange(n_pairs) - np.repeat(ptr[:-1], np.diff(ptr))
     return P, r, stop, ptr, None if (a == local).all() else read_only(a)
+
+
+def _one_each(x: Any, name: str, n_pairs: int) -> np.ndarray:
+    x = as_float(x, name)
+    if x.shape != (n_pairs,):
+        raise ModelError(f"{name} has shape {x.shape}; ({n_pairs},) is needed, one a row of P.")
+    return x
 
 
 def _whole(x: Any, name: str) -> np.ndarray:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mdpkit._array import as_float, number, read_only
+from mdpkit._array import EPS, as_float, number, read_only
 from mdpkit._check import check_rationals
-from mdpkit._exact import rational, simplest
+from mdpkit._exact import rational, read_discount
 from mdpkit._rows import CSR, Place, Rows, is_sparse, read_csr, row_sums
 from mdpkit.errors import ModelError
 
@@ -28,10 +28,10 @@ def read_gamma(gamma: Any, *, exact: bool = False) -> Any:
         value = number(gamma)
     except (TypeError, ValueError):
         raise TypeError(f"gamma must be a number in [0, 1], not {gamma!r}.") from None
-    if not 0 <= value <= 1:
+    if not 0 <= (rational(gamma) if rational_already else value) <= 1:
         raise ModelError(f"gamma must lie in [0, 1]; it is {gamma}.", gamma=gamma)
     if exact:
-        return rational(gamma if rational_already else simplest(value))
+        return rational(gamma if rational_already else read_discount(value))
     return value
 
 
@@ -144,8 +144,6 @@ def pair_rewards(
 ) -> np.ndarray:
     """Return expected rewards (pairs,), from rewards on pairs, states or transitions."""
     n_pairs, n_states = rows.shape
-    if on == "transition":
-        return _transition_rewards(rows, r, mask)
     array = r if getattr(r, "dtype", None) == np.dtype(object) else as_float(r, name)
     exact = array.dtype == np.dtype(object)
     if exact != ((rows.values if isinstance(rows, CSR) else rows).dtype == np.dtype(object)):
@@ -175,27 +173,64 @@ def pair_rewards(
     )
 
 
-def _transition_rewards(rows: Rows, r: Any, mask: Any) -> np.ndarray:
-    """r(s,a) = Σ_t P[s,a,t] r[s,a,t]; what is paid where P is 0 does not count."""
+def transition_rewards(P: Any, rows: Rows, r: Any, mask: Any) -> tuple[np.ndarray, float]:
+    """r(s,a) = Σ_t P[s,a,t] r[s,a,t], and a bound on its rounding; rows are P as it was read.
+
+    What is paid where P is 0 does not count.
+    """
     if isinstance(rows, CSR):
-        if is_sparse(r):
-            return np.asarray(rows.to_scipy().multiply(r.tocsr()).sum(axis=1)).reshape(-1)
-        r = as_float(r, "r")
-        if r.shape != rows.values.shape:
-            raise ModelError(
-                f"r has shape {r.shape}; one reward an entry of P is {rows.values.shape}."
-            )
-        return row_sums(rows._replace(values=rows.values * r))
-    r = as_float(r, "r")
-    r = r[np.asarray(mask)] if mask is not None and r.ndim == 3 else r
-    if r.size != rows.size:
-        raise ModelError(
-            f'r has shape {r.shape}; reward_on="transition" needs P\'s shape (S, A, S).'
+        paid = _entry_rewards(P, rows, r)
+        products, sizes = (
+            rows._replace(values=rows.values * paid),
+            rows._replace(values=abs(paid)),
         )
-    r = r.reshape(rows.shape)
-    if not np.isfinite(r[rows > 0]).all():
+        return row_sums(products), _averaging_error(rows, products, sizes)
+    r = as_float(r, "r")
+    needed = rows.shape if np.ndim(P) == 2 else np.shape(P)
+    if r.shape != needed:
+        raise ModelError(
+            f'r has shape {r.shape}; reward_on="transition" needs P\'s shape {needed}.',
+            shape=r.shape,
+        )
+    r = (r[np.asarray(mask)] if mask is not None else r).reshape(rows.shape)
+    paid = np.where(rows > 0, r, 0.0)
+    if not np.isfinite(paid).all():
         raise ModelError("r is not finite on a transition of positive probability.")
-    return np.where(rows > 0, rows * np.where(rows > 0, r, 0.0), 0.0).sum(axis=1)
+    return (rows * paid).sum(axis=1), _averaging_error(rows, rows * paid, abs(paid))
+
+
+def _entry_rewards(P: Any, rows: CSR, r: Any) -> np.ndarray:
+    """The reward of each stored entry of P, from a sparse matrix or entry by entry."""
+    if is_sparse(r):
+        if r.shape != rows.shape:
+            raise ModelError(f"r has shape {r.shape}; P has {rows.shape}.", shape=r.shape)
+        where = rows._replace(values=np.ones(rows.values.size)).to_scipy()
+        row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.row_ptr))
+        return np.asarray(where.multiply(r.tocsr()).tocsr()[row, rows.columns]).reshape(-1)
+    r = as_float(r, "r")
+    given = P[1] if isinstance(P, tuple) else P.tocsr().indices
+    if r.shape != rows.values.shape or not np.array_equal(given, rows.columns):
+        raise ModelError(
+            f"r has shape {r.shape}; entry by entry, P needs rows in order of next state, "
+            f"without duplicates or zeros ({rows.values.size} entries), or r a sparse matrix."
+        )
+    return r
+
+
+def _averaging_error(rows: Rows, products: Rows, sizes: Rows) -> float:
+    """Bound the rounding of Σ p r, and what p may be read as (`MDP.exact`), over all pairs.
+
+    A reward that is certain is not averaged: p = 1 costs nothing.
+    """
+    if isinstance(rows, CSR):
+        width = np.diff(rows.row_ptr)
+        certain = (width == 1) & (row_sums(rows) == 1)
+        totals = row_sums(sizes)
+    else:
+        width = np.count_nonzero(rows, axis=1)
+        certain = (width == 1) & (rows.max(axis=1) == 1)
+        totals = np.asarray(sizes).sum(axis=1)
+    return float(np.where(certain, 0.0, (width + 3.0) * EPS * totals).max(initial=0.0))
 
 
 def clean_rewards(r: np.ndarray, gamma: Any, place: Place) -> np.ndarray:
@@ -217,10 +252,11 @@ def clean_rewards(r: np.ndarray, gamma: Any, place: Place) -> np.ndarray:
             a=a,
         )
     largest = float(np.abs(r).max(initial=0.0))
-    if gamma < 1 and largest / (1.0 - float(gamma)) > LARGEST_VALUE:
+    horizon = 1.0 / (1.0 - float(gamma)) if gamma < 1 else 1.0
+    if largest * horizon > LARGEST_VALUE:
         raise ModelError(
             f"max|r| = {largest:.3g} at gamma = {float(gamma)}: values would reach "
-            f"{largest / (1.0 - float(gamma)):.3g} and overflow. Scale the rewards.",
+            f"{largest * horizon:.3g} or more and overflow. Scale the rewards.",
             size=largest,
         )
     return r

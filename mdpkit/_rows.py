@@ -45,7 +45,9 @@ Place = Callable[[int], tuple[int, int]]  # the state and the action of a row
 
 def is_sparse(x: Any) -> bool:
     """Whether x is a SciPy sparse array, our CSR, or a plain (values, columns, row_ptr)."""
-    return isinstance(x, CSR) or hasattr(x, "tocsr") or (isinstance(x, tuple) and len(x) == 3)
+    if isinstance(x, CSR) or hasattr(x, "tocsr"):
+        return True
+    return isinstance(x, tuple) and len(x) == 3 and all(np.ndim(part) == 1 for part in x)
 
 
 def read_csr(x: Any, n_columns: int | None = None) -> CSR:
@@ -81,6 +83,10 @@ def _index(x: np.ndarray, name: str) -> np.ndarray:
         raise ModelError(
             f"P.{name} must be a one-dimensional integer array, not {x.dtype} {x.shape}."
         )
+    if x.dtype == np.uint64:
+        if x.size and int(x.max()) > np.iinfo(np.int64).max:
+            raise ModelError(f"P.{name} holds {x.max()}, which is no index.")
+        return x.astype(np.int64)
     if x.dtype.itemsize < 4 or not x.dtype.isnative or not x.flags.c_contiguous:
         x = np.ascontiguousarray(x, dtype=np.int64 if x.dtype.itemsize > 4 else np.int32)
     return x

@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from mdpkit._array import EPS, sup
-from mdpkit.errors import PrecisionWarning
+from mdpkit._array import EPS, as_float, sup
+from mdpkit._exact import exact_array
+from mdpkit.errors import PrecisionWarning, SingularError
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import action_values, check_shape, greedy_pairs, rounding
 from mdpkit.operators.resolvent import policy_value
@@ -79,7 +80,8 @@ def certify(mdp: MDP, v: Any = None, *, policy: Any = None) -> Certificate:
     if v is None:
         v = policy_value(mdp, policy)
     check_shape(v, (mdp.n_states,), "v")
-    v = np.asarray(v) if mdp.is_exact else np.asarray(v, dtype=float)
+    v = as_float(v, "v") if np.asarray(v).dtype != np.dtype(object) else np.asarray(v)
+    v = exact_array(v, dyadic=True) if mdp.is_exact else v.astype(float)
     if not mdp.is_exact and not np.isfinite(v).all():
         s = int(np.argmin(np.isfinite(v)))
         raise ValueError(f"v[{s}] is {v[s]}; finite numbers are needed.")
@@ -112,7 +114,10 @@ def _certify_total(mdp: MDP, v: np.ndarray) -> Certificate:
 def _certify_proper(mdp: MDP, policy: Any) -> Certificate:
     """Bounds on v^π at γ = 1, and on what the policy loses."""
     alone = quotient(chain(mdp, policy))
-    v = policy_value(alone.mdp, np.zeros(alone.mdp.n_states, dtype=np.int64))
+    try:
+        v = policy_value(alone.mdp, np.zeros(alone.mdp.n_states, dtype=np.int64))
+    except SingularError:
+        v = np.zeros(alone.mdp.n_states)  # of which nothing can be proven: infinite bounds
     own = shortest_path_bounds(alone.mdp, v, action_values(alone.mdp, v))
     v, lower, upper = (x[alone.label] for x in (v, own.lower, own.upper))
     best = _certify_total(mdp, v)

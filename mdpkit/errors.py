@@ -51,6 +51,10 @@ class NonFiniteError(ArithmeticError):
         self.step, self.state = step, state
 
 
+class SingularError(ArithmeticError):
+    """I − γP_π is singular in floating point, though the model may be well posed."""
+
+
 class ModelWarning(UserWarning):
     """The model was accepted, and something about it was changed or is worth knowing."""
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from mdpkit._array import read_only, sup
 from mdpkit._check import check_rows
+from mdpkit._counts import Estimate, count_transitions, radii
 from mdpkit._exact import exact_fields, float_fields, rational
 from mdpkit._forms import named_axes, sort_pairs
 from mdpkit._read import (
@@ -31,6 +32,7 @@ from mdpkit._read import (
     read_gamma,
     read_names,
     read_pairs,
+    transition_rewards,
 )
 from mdpkit._rows import CSR, Rows, multiply
 from mdpkit.errors import ModelWarning
@@ -64,6 +66,7 @@ class MDP:
     _start: np.ndarray | None
     defect: float
     normalized: float
+    reward_error: float
     states: tuple | None
     actions: tuple | None
     pair_shape: tuple[int, ...]
@@ -89,16 +92,21 @@ class MDP:
         self.__dict__.update(
             rows=rows, action_ptr=ptr, _pair_actions=pair_actions, pair_shape=shape, gamma=gamma
         )
-        rewards = pair_rewards(rows, r, reward_on, ptr, mask, shape)
         ends = None
         if stop is not None:
             ends = pair_rewards(rows, stop, "pair", ptr, mask, shape, "stop")
             check_probabilities(ends, self.place, "stop")
         rows, ends, defect, repaired = check_rows(rows, ends, self.place, normalize=normalize)
+        error = 0.0
+        if reward_on == "transition":
+            rewards, error = transition_rewards(P, rows, r, mask)
+        else:
+            rewards = pair_rewards(rows, r, reward_on, ptr, mask, shape)
         self.__dict__.update(
             rows=rows if isinstance(rows, CSR) else read_only(rows),
             defect=defect,
             normalized=repaired,
+            reward_error=error,
             _r=clean_rewards(rewards, gamma, self.place),
             _stop=ends if ends is None or (ends != 0).any() else None,
             _start=None if start is None else read_distribution(start, self.n_states, "start"),
@@ -238,6 +246,7 @@ class MDP:
         states = changes.get("states", self.states)
         actions = changes.get("actions", self.actions)
         return self._with(
+            reward_error=0.0 if "r" in changes else self.reward_error,
             gamma=gamma,
             _r=clean_rewards(r, gamma, self.place),
             _start=None if start is None else read_distribution(start, self.n_states, "start"),
@@ -297,6 +306,38 @@ class MDP:
         """
         P, r, reward_on, more = named_axes(P, r, axes)
         return cls(P, r, gamma, reward_on=reward_on, **(more | options))
+
+    @classmethod
+    def from_transitions(
+        cls,
+        s: Any,
+        a: Any,
+        r: Any,
+        next_s: Any,
+        terminated: Any,
+        *,
+        gamma: Any,
+        n_states: int | None = None,
+        n_actions: int | None = None,
+        delta: float = 0.05,
+        deadlock: str = "raise",
+        **options: Any,
+    ) -> Estimate:
+        """An MDP estimated from n observed transitions, with counts and confidence radii.
+
+        s, a, next_s : (n,) int; r : (n,); terminated : (n,) bool, after which next_s is moot.
+        The radii hold for all pairs at once with probability ≥ 1 − delta. A state that was
+        never left raises ModelError; with deadlock="selfloop" it stays for ever, without
+        reward.
+        """
+        if deadlock not in ("raise", "selfloop"):
+            raise ValueError(f'deadlock must be "raise" or "selfloop", not {deadlock!r}.')
+        stay = deadlock == "selfloop"
+        data = count_transitions(s, a, r, next_s, terminated, n_states, n_actions, stay)
+        rows = CSR(*data.rows, data.counts.shape[0])
+        mdp = cls.from_pairs(data.s, data.a, rows, data.r, gamma, stop=data.stop, **options)
+        n_outcomes = mdp.n_states + 1
+        return Estimate(mdp, data.counts, radii(data.counts, n_outcomes, delta))
 
     # ---- words -------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ def is_deterministic(policy: Any) -> bool:
 def as_pairs(mdp: MDP, policy: Any) -> np.ndarray:
     """The pairs chosen, (S,) int. policy : (S,) int. Raises ModelError naming the state."""
     policy = np.asarray(policy)
+    policy = policy.astype(np.int64) if policy.dtype.kind == "u" else policy
     if policy.shape != (mdp.n_states,) or policy.dtype.kind not in "iu":
         raise ModelError(
             f"a deterministic policy is ({mdp.n_states},) int; "
@@ -142,7 +143,16 @@ def chain(mdp: MDP, policy: Any) -> MDP:
     stop = stop if stop is None or isinstance(rows, CSR) else stop[:, None]
     r = r if isinstance(rows, CSR) else r[:, None]
     ptr = one_each if isinstance(rows, CSR) else None
-    return MDP(P, r, mdp.gamma, action_ptr=ptr, stop=stop, start=mdp._start, states=mdp.states)
+    start, names = mdp._start, mdp.states
+    made = MDP(P, r, mdp.gamma, action_ptr=ptr, stop=stop, start=start, states=names)
+    if mdp.is_exact:
+        return made
+    # Averaging over actions rounds what the model's own bounds do not count.
+    mixing = 0.0 if is_deterministic(policy) else (2 * mdp.n_actions + 4) * EPS
+    error = mdp.reward_error + mixing * mdp.reward_size
+    made = made._with(defect=max(made.defect, mdp.defect) + mixing, reward_error=error)
+    made.__dict__["widest_row"] = max(made.widest_row, mdp.widest_row)
+    return made
 
 
 def take_rows(rows: Rows, index: np.ndarray) -> Rows:

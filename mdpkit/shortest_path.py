@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdpkit._array import EPS, sup
+from mdpkit.errors import SingularError
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import greedy_pairs, rounding
 from mdpkit.operators.resolvent import policy_value
@@ -69,7 +70,7 @@ def _steps(mdp: MDP, pairs: np.ndarray) -> np.ndarray | None:
     ones = mdp.replace(r=np.ones_like(mdp._r) if not mdp.is_exact else mdp._r * 0 + 1)
     try:
         w = policy_value(ones, mdp.actions_of(pairs))
-    except (np.linalg.LinAlgError, RuntimeError, ZeroDivisionError):
+    except (SingularError, ZeroDivisionError):
         return None
     return w if mdp.is_exact or (np.isfinite(w).all() and w.min() > LEAST_MARGIN) else None
 

@@ -77,18 +77,24 @@ class Solution:
     @property
     def lower_at_start(self) -> float:
         """A lower bound on Σ_s start(s) v*(s), rounding included."""
-        return cast(float, self.mdp.start @ self.lower) - self._start_rounding
+        return self._at_start(self.lower) - self._start_rounding
 
     @property
     def upper_at_start(self) -> float:
         """An upper bound on Σ_s start(s) v*(s), rounding included."""
-        return cast(float, self.mdp.start @ self.upper) + self._start_rounding
+        return self._at_start(self.upper) + self._start_rounding
+
+    def _at_start(self, bound: np.ndarray) -> Any:
+        used = np.asarray(self.mdp.start > 0, dtype=bool)  # 0 · ∞ is no bound
+        return self.mdp.start[used] @ bound[used]
 
     @property
     def _start_rounding(self) -> float:
         if self.v.dtype == np.dtype(object):
             return 0
         size = max(sup(self.lower), sup(self.upper))
+        if not size < np.inf:
+            return 0.0
         used = np.count_nonzero(self.mdp.start)
         return row_rounding(used, size) + abs(self.mdp.start.sum() - 1) * size
 

@@ -110,6 +110,7 @@ def solve(
     Raises UnboundedError at γ = 1, NonFiniteError if an iterate overflows, NotSolvedError (with
     `.solution`) if the gap is not certified. On Ctrl-C KeyboardInterrupt carries `.solution`.
     """
+    _check_method(mdp, method)
     work, collapsed = mdp, None
     if not hasattr(method, "certify"):
         warn_if_ill_conditioned(mdp)
@@ -152,6 +153,18 @@ def _expanded(mdp: MDP, collapsed: Quotient, small: Solution) -> Solution:
         policy=mdp.actions_of(pairs),
         mdp=mdp,
     )
+
+
+def _check_method(mdp: MDP, method: Any) -> None:
+    if isinstance(method, type | str) or not hasattr(method, "step"):
+        raise TypeError(
+            f"a method is an object, like mdpkit.plan.PolicyIteration(); this is {method!r}."
+        )
+    if mdp.is_exact and not getattr(method, "exact", False):
+        raise TypeError(
+            f"{type(method).__name__} works on floats: pass mdp.rounded(), or leave the method "
+            "out to solve exactly."
+        )
 
 
 def _shortfall(solution: Solution, goal: float) -> str:
@@ -207,7 +220,7 @@ class _Run:
             since = 0 if gap < best else min(since, 0) + 1 if gap == np.inf else since + 1
             best = min(best, gap)
             still = since > 0 and np.array_equal(previous.v, self.state.v)
-            if self._due(gap, goal, still) and number(self._certified().gap) <= goal:
+            if self._due(gap, goal, still) and self._reached(goal):
                 return Status.SOLVED
             if (ending := self._verdict(gap, still or since > PATIENCE)) is not None:
                 return ending
@@ -233,6 +246,10 @@ class _Run:
             return Status.ROUNDING_FLOOR
         return Status.STAGNATED if stagnant else None
 
+    def _reached(self, goal: float) -> bool:
+        gap = number(self._certified().gap)
+        return gap <= goal and gap < np.inf  # a goal of ∞ is no goal
+
     def goal(self) -> float:
         """The gap asked for, at the present iterate."""
         tol, size = self.tol, number(sup(self.state.v))
@@ -245,7 +262,7 @@ class _Run:
         """Bound v* from the last iterate; the solution's v is the midpoint of the bounds."""
         seconds = time.monotonic() - self.clock
         proof = self._certified()
-        if status is not Status.INTERRUPTED and number(proof.gap) <= self.goal():
+        if status is not Status.INTERRUPTED and self._reached(self.goal()):
             status = Status.SOLVED
         v = proof.v if number(proof.gap) < np.inf else self.state.v
         hurry = status is Status.INTERRUPTED  # one sweep, not two

@@ -104,6 +104,7 @@ def _merged_model(
     np.add.at(start, label, mdp.start)
     merged = MDP(rows, r, mdp.gamma, action_ptr=action_ptr, stop=stop, start=start)
     # Entries were added up: bounds on rounding must count the entries there were.
+    merged = merged._with(defect=max(merged.defect, mdp.defect), reward_error=mdp.reward_error)
     merged.__dict__["widest_row"] = mdp.widest_row
     return merged
 
@@ -129,6 +130,8 @@ def _require_ends(mdp: MDP, collapsed: Quotient) -> None:
 def _require_costs(mdp: MDP, collapsed: Quotient) -> None:
     """Raise unless the best gain of every end component is provably negative."""
     for component in end_components(collapsed.mdp):
+        if (collapsed.mdp._r[component.pairs] <= 0).all():
+            continue  # no end component is idle any more, so every way to stay pays something
         low, high = gain_bounds(collapsed.mdp, component)
         if high < 0:
             continue
@@ -137,7 +140,7 @@ def _require_costs(mdp: MDP, collapsed: Quotient) -> None:
         if low > 0:
             why = "and the best way to stay earns: the total reward is +∞; its rewards"
         else:
-            why = "and rewards cancel around a cycle: the total reward is undefined; they"
+            why = "and rewards cancel around a cycle, or nearly: no total is defined; they"
         _refuse(mdp, EndComponent(states, pairs), why)
 
 
@@ -192,7 +195,10 @@ def _restricted(mdp: MDP, component: EndComponent, place: np.ndarray) -> MDP:
         from mdpkit._array import number
 
         values, r = (np.array([number(x) for x in array]) for array in (values, r))
-    return MDP((values, place[target], row_ptr), r, 1.0, action_ptr=ptr)
+    sub = MDP((values, place[target], row_ptr), r, 1.0, action_ptr=ptr)
+    sub = sub._with(reward_error=mdp.reward_error)
+    sub.__dict__["widest_row"] = mdp.widest_row
+    return sub
 
 
 def lift(collapsed: Quotient, v: np.ndarray) -> np.ndarray:

@@ -46,6 +46,7 @@ class Direct:
     """One LU solve."""
 
     key = "direct"
+    exact = True
 
     def init(self, mdp: MDP, start: np.ndarray | None = None) -> State:
         """Values 0, or those given."""

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mdpkit._array import EPS
 from mdpkit._rows import CSR
 from mdpkit.errors import ModelError, ModelWarning, SourceError
 from mdpkit.io._memory import memory_limit
@@ -81,6 +82,7 @@ class _Table(NamedTuple):
     actions_of: list[np.ndarray]
     states: list[int]
     actions: list[int]
+    reward_error: float
 
 
 def _read_table(table: Any) -> _Table:
@@ -91,9 +93,11 @@ def _read_table(table: Any) -> _Table:
     columns: list[int] = []
     values: list[float] = []
     row_ptr, rewards, stops = [0], [], []
+    largest = 0.0
     for s, own in zip(states, sets, strict=True):
         for a in own:
-            row, reward, stop = _read_pair(table[s][a], s, a, index)
+            row, reward, stop, error = _read_pair(table[s][a], s, a, index)
+            largest = max(largest, error)
             columns += row.keys()
             values += row.values()
             row_ptr.append(len(columns))
@@ -102,17 +106,19 @@ def _read_table(table: Any) -> _Table:
     where, pointer = (np.array(x, dtype=np.int32) for x in (columns, row_ptr))
     rows = CSR(np.array(values, dtype=np.float64), where, pointer, len(states))
     places = [np.searchsorted(actions, own) for own in sets]
-    return _Table(rows, np.array(rewards), np.array(stops), places, states, actions)
+    return _Table(rows, np.array(rewards), np.array(stops), places, states, actions, largest)
 
 
 def _read_pair(
     entries: Any, s: int, a: int, index: dict[int, int]
-) -> tuple[dict[int, float], float, float]:
-    """Return {next state: probability} in order, the expected reward, and stop."""
+) -> tuple[dict[int, float], float, float, float]:
+    """Return {next state: probability} in order, mean reward, stop, the mean's rounding."""
     row: dict[int, float] = {}
-    reward = stop = 0.0
+    reward = stop = size = 0.0
+    count = 0
     for p, t, r, done in _entries(entries, s, a):
         reward += p * r
+        size, count = size + abs(r), count + (p < 1)
         if done:
             stop += p
         elif _is_whole(t) and t in index:
@@ -120,7 +126,9 @@ def _read_pair(
         else:
             what = "a state of the table" if _is_whole(t) else "an int"
             raise ModelError(f"P[{s}][{a}] leads to {t!r}, which is not {what}.", s=s, a=a, t=t)
-    return dict(sorted(row.items())), reward, min(stop, 1.0) if stop < 1 + ROUNDING else stop
+    stop = min(stop, 1.0) if stop < 1 + ROUNDING else stop
+    error = (count + 3) * EPS * size if count else 0.0  # what is certain is not averaged
+    return dict(sorted(row.items())), reward, stop, error
 
 
 def _entries(entries: Any, s: int, a: int) -> Iterator[tuple[float, Any, float, bool]]:
@@ -180,8 +188,10 @@ def _model(table: _Table, gamma: Any, *, start: Any, normalize: bool) -> MDP:
         P[np.repeat(np.arange(S * A), np.diff(rows.row_ptr)), rows.columns] = rows.values
         r, stop = r.reshape(S, A), stop.reshape(S, A)
         options |= {"action_ptr": None, "pair_actions": None}
-        return assemble(P.reshape(S, A, S), r, gamma, stop=stop, **options)
+        mdp = assemble(P.reshape(S, A, S), r, gamma, stop=stop, **options)
+        return mdp._with(reward_error=table.reward_error)
     ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     gaps = any((own != np.arange(own.size)).any() for own in table.actions_of)
     options["pair_actions"] = np.concatenate(table.actions_of) if gaps else None
-    return assemble(rows, r, gamma, stop=stop, action_ptr=ptr, **options)
+    mdp = assemble(rows, r, gamma, stop=stop, action_ptr=ptr, **options)
+    return mdp._with(reward_error=table.reward_error)

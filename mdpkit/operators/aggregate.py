@@ -54,8 +54,8 @@ class Reduction:
     def rounding(self, n: int, size: float, value: float) -> float:
         """Bound |computed − true| of ⊕ on n floats with |q| ≤ size whose result is ≤ value.
 
-        log-sum-exp: z = (q − top)/τ is known to 2u|z|, so the sum to Σ_a π(a) 2u|z(a)| + (n + 4)u
-        of itself, and τ times that is at most (n + 4)uτ + 4u·size, however small τ is; the
+        log-sum-exp: z = (q − top)/τ is known to 2u|z|, so the sum to Σ_a π(a) 2u|z(a)| + (n+4)u
+        of itself, and τ times that is at most (n+4)uτ + 4u·size, however small τ is; the
         logarithm and its product err by 3u|value − top|. The weights are read to 2⁻⁵².
         sparsemax: on its support |z| ≤ 1, so that Σπ = 1 to within n(n + 6)u.
         """
@@ -63,15 +63,20 @@ class Reduction:
             return 0.0
         tau = 1.0 / self.parameter if self.code == MELLOWMAX else self.parameter
         if self.code in (SOFT, MELLOWMAX):
-            least = 1.0 if self.weight is None else np.min(self.weight, where=self.weight > 0,
-                                                           initial=1.0)
+            least = (
+                1.0
+                if self.weight is None
+                else np.min(self.weight, where=self.weight > 0, initial=1.0)
+            )
             lost = 2.0 * n * TINY / least  # terms that underflow
             logs = abs(value) + size + tau * np.log(n)
             return float(EPS * (tau * (n + 8) + 4 * size + 4 * logs) + tau * lost)
         if self.code == SPARSEMAX:
             return EPS * (n + 6) ** 2 * (size + tau)
         if self.code == EXPECTILE:
-            steep = max(self.parameter, 1 - self.parameter) / min(self.parameter, 1 - self.parameter)
+            steep = max(self.parameter, 1 - self.parameter) / min(
+                self.parameter, 1 - self.parameter
+            )
             return 4 * EPS * (n + 4) * size * steep
         if self.code == EXPECTED:
             return 2 * EPS * (n + 2) * size

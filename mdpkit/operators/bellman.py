@@ -135,7 +135,7 @@ def rounding(mdp: MDP, v: Any, bound: float | None = None) -> float:
         return 0
     size = float(sup(v)) if bound is None else bound
     per_row = row_rounding(mdp.widest_row, size) + (mdp.defect + 3 * EPS) * size
-    return per_row + 2 * EPS * mdp.reward_size + TINY
+    return per_row + 2 * EPS * mdp.reward_size + mdp.reward_error + TINY
 
 
 # ---- the numba twins -------------------------------------------------------------------------

@@ -85,7 +85,8 @@ def _log_mean_exp(mdp: MDP, v: Any, how: Expectation) -> Any:
     else:
         e = xp.where(mdp.rows > 0, (v - top[:, None]) / how.parameter, -xp.inf)
         total = (mdp.rows * xp.exp(e)).sum(axis=1)
-    return top + how.parameter * xp.log(total + xp.asarray(stop) * xp.exp(-top / how.parameter))
+    ended = xp.where(xp.asarray(stop > 0), -top / how.parameter, -xp.inf)
+    return top + how.parameter * xp.log(total + xp.asarray(stop) * xp.exp(ended))
 
 
 def _worst_case(mdp: MDP, v: Any, how: Expectation) -> Any:
@@ -140,7 +141,7 @@ def _log_mean_exp_row(p: np.ndarray, v: np.ndarray, n: int, stop: float, tau: fl
     for i in range(n):
         if p[i] > 0:
             top = max(top, v[i])
-    total = stop * np.exp(-top / tau)
+    total = stop * np.exp(-top / tau) if stop > 0 else 0.0
     for i in range(n):
         if p[i] > 0:
             total += p[i] * np.exp((v[i] - top) / tau)

@@ -13,8 +13,14 @@ import numpy as np
 
 from mdpkit._exact import solve_rational
 from mdpkit._rows import CSR, Rows
+from mdpkit.errors import SingularError
 from mdpkit.mdp import MDP
 from mdpkit.policy import under
+
+SINGULAR = (
+    "I − γP is singular in floating point: a policy ends too rarely to be told from never. "
+    "Use mdp.exact(), or a smaller γ."
+)
 
 DENSE_STATES = 1500
 """Up to here LAPACK's dense LU takes at most about 0.2 s."""
@@ -44,7 +50,10 @@ def solve_chain(
 def solve_dense(rows: Rows, r: np.ndarray, gamma: float) -> np.ndarray:
     """By LAPACK's LU."""
     P = rows.to_scipy().toarray() if isinstance(rows, CSR) else rows
-    return np.linalg.solve(np.eye(r.size) - gamma * P, r)
+    try:
+        return np.linalg.solve(np.eye(r.size) - gamma * P, r)
+    except np.linalg.LinAlgError:
+        raise SingularError(SINGULAR) from None
 
 
 def solve_sparse(rows: Rows, r: np.ndarray, gamma: float) -> np.ndarray:
@@ -54,7 +63,10 @@ def solve_sparse(rows: Rows, r: np.ndarray, gamma: float) -> np.ndarray:
 
     P = rows.to_scipy() if isinstance(rows, CSR) else csr_array(rows)
     matrix = (eye_array(r.size) - gamma * P).tocsc()
-    return splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(r)
+    try:
+        return splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(r)
+    except RuntimeError:  # SuperLU's word for an exact zero on the diagonal
+        raise SingularError(SINGULAR) from None
 
 
 def solve_krylov(

@@ -32,7 +32,7 @@ TIES = 1e-12
 
 
 class State(NamedTuple):
-    """Values v, their image T_Ω v, and the extremes of T_Ω v − v (of the sweep to v, for VI)."""
+    """v, its image T_Ω v, and the extremes of T_Ω v − v (for VI of the sweep to v)."""
 
     v: np.ndarray
     image: np.ndarray
@@ -54,8 +54,8 @@ def readied(mdp: MDP, over: Reduction) -> None:
     """Raise unless T_Ω of this model has one fixed point that floats can bound."""
     if over.code == BOLTZMANN:
         raise ValueError(
-            "boltzmann is not a non-expansion: its backup may have several fixed points, and no "
-            "bound holds. Use soft(tau), whose policy has the same form."
+            "boltzmann is not a non-expansion: its backup may have several fixed points, and "
+            "no bound holds. Use soft(tau), whose policy has the same form."
         )
     if mdp.is_exact:
         raise ModelError(f"{over.name} has no exact form; pass mdp.rounded().")

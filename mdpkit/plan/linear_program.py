@@ -61,7 +61,10 @@ class LinearProgram:
         """Solve the program and evaluate its policy; after that, policy iteration's step."""
         if state.solved:
             return State(PolicyIteration().step(mdp, state.policy), solved=True)
-        optimum = optimize(mdp, self.form)
+        try:
+            optimum = optimize(mdp, self.form)
+        except ArithmeticError:  # HiGHS gives up where 1 − γ is tiny: policy iteration goes on
+            return State(PolicyIteration().step(mdp, state.policy), True)
         if self.form == "dual":
             pairs = greedy_pairs(mdp, optimum.x)
         else:

@@ -55,6 +55,7 @@ class MultichainPolicyIteration:
     """
 
     key = "multichain"
+    exact = True
 
     def init(self, mdp: MDP, start: np.ndarray | None = None) -> State:
         """The policy greedy in the rewards, or in r + P·start; exact: the one floats end at."""

@@ -67,7 +67,7 @@ class RegularizedValueIteration:
 
 @dataclass(frozen=True, eq=False)
 class RegularizedModifiedPolicyIteration:
-    """A regularized sweep, then `sweeps` − 1 ≥ 0 of the policy that attains it; `over` as above."""
+    """A regularized sweep, then `sweeps` − 1 of the policy that attains it; `over` as above."""
 
     over: Reduction
     sweeps: int = 20

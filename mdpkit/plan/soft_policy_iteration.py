@@ -1,6 +1,6 @@
-"""Soft policy iteration: evaluate with its entropy, improve by a softmax. Newton's method on T_τ.
+"""Soft policy iteration: evaluate with the entropy, improve by a softmax. It is Newton on T_τ.
 
-    v_k = (I − γP_π)⁻¹ (r_π − τ KL(π‖p)),   π_{k+1}(a|s) ∝ p(a|s) e^{q_k(s,a)/τ},  q_k = r + γPv_k
+    v_k = (I − γP_π)⁻¹ (r_π − τ KL(π‖p)),    π_{k+1}(a|s) ∝ p(a|s) e^{q_k(s,a)/τ}
     v_{k+1} ≥ T_τ v_k ≥ v_k,    ‖v*_τ − v_{k+1}‖∞ ≤ γ ‖v*_τ − v_k‖∞
     ‖v*_τ − v_{k+1}‖∞ ≤ γ²H/(8τ) · sp(v*_τ − v_k)²      quadratic from the first step on
 

@@ -1,6 +1,7 @@
 """Soft value iteration: v ← T_τ v, the maximum smoothed at temperature τ.
 
-    (T_τ v)(s) = τ log Σ_a p(a|s) e^{q(s,a)/τ} = max_π Σ_a π(a) q(s,a) − τ KL(π‖p),   q = r + γPv
+    (T_τ v)(s) = τ log Σ_a p(a|s) e^{q(s,a)/τ} = max_π Σ_a π(a) q(s,a) − τ KL(π‖p)
+    q = r + γPv
     π(a|s) = p(a|s) e^{(q(s,a) − v(s))/τ};    ‖v_k − v*_τ‖∞ ≤ γᵏ ‖v_0 − v*_τ‖∞
 
 τ is in units of reward. Without a prior p ≡ 1, the counting measure (entropy regularization):
