@@ -51,6 +51,22 @@ def read_model(
     return mdp.exact() if exact else mdp.rounded()
 
 
+def read(
+    source: str,
+    asked: str | None,
+    gamma: float | None,
+    companions: dict[str, Any],
+    normalize: bool,
+    *,
+    exact: bool,
+) -> tuple[MDP, Property | None]:
+    """Return what is to be solved, and the question if one was asked."""
+    if asked is None:
+        return read_model(source, gamma, normalize, exact=exact, companions=companions), None
+    question = read_question(source, asked, gamma, companions, normalize, exact=exact)
+    return question.mdp, question
+
+
 def read_question(
     source: str,
     text: str,
@@ -82,11 +98,11 @@ def methods(keys: str) -> dict[str, Any]:
 def method(key: str, *, average: bool = False) -> Any:
     """Return the method of that key; ValueError with those there are.
 
-    average   whether methods for the average reward are among them
+    average   whether methods for the average reward, and soft ones, are among them
     """
-    from mdpkit.plan import AVERAGE_METHODS, METHODS
+    from mdpkit.plan import AVERAGE_METHODS, METHODS, SOFT_METHODS
 
-    known: dict[str, Any] = METHODS | AVERAGE_METHODS if average else METHODS
+    known: dict[str, Any] = METHODS | AVERAGE_METHODS | SOFT_METHODS if average else METHODS
     if key in known:
         return known[key]()
     names = {made.__name__: k for k, made in known.items()} | {k: k for k in known}

@@ -24,8 +24,13 @@ Method = Annotated[
     typer.Option(
         "--method",
         metavar="KEY",
-        help="vi, q, gs, pi, mpi, lp or ps; for average reward rvi or multichain.",
+        help="vi, q, gs, pi, mpi, lp or ps; for average reward rvi or multichain; "
+        "with a temperature soft-vi or soft-pi.",
     ),
+]
+Tau = Annotated[
+    float | None,
+    typer.Option("--tau", help="Temperature of a soft method, in units of reward; else 1."),
 ]
 Tolerance = Annotated[
     float | None, typer.Option("--tol", help="How far the bounds on v* may lie apart.")
@@ -69,6 +74,7 @@ def solve(
     source: given.Source,
     gamma: given.Gamma = None,
     method: Method = None,
+    tau: Tau = None,
     horizon: Horizon = None,
     tol: Tolerance = None,
     max_steps: MaxSteps = None,
@@ -85,22 +91,18 @@ def solve(
 ) -> int:
     """Solve SOURCE, and bound its optimal values from both sides."""
     import mdpkit as mk
-    from mdpkit.plan import AVERAGE_METHODS
+    from mdpkit.plan import AVERAGE_METHODS, SOFT_METHODS
 
     files.check_writable(save, (".json",) if exact else (".npz",), "--save")
     files.check_writable(plot, files.FIGURES, "--plot")
-    chosen = _method(method, horizon, exact)
+    chosen = _method(method, horizon, exact, tau)
     if method in AVERAGE_METHODS and gamma is None:
         gamma = 1.0  # it plays no part
     beside = {"labels": labels, "rewards": rewards}
-    question = None
-    if asked is None:
-        mdp = given.read_model(source, gamma, normalize, exact=exact, companions=beside)
-    else:
-        if horizon is not None or method in AVERAGE_METHODS:
-            raise ValueError("--property asks for a total: leave out --horizon and --method.")
-        question = given.read_question(source, asked, gamma, beside, normalize, exact=exact)
-        mdp = question.mdp
+    other = {*AVERAGE_METHODS, *SOFT_METHODS}
+    if asked is not None and (horizon is not None or method in other):
+        raise ValueError("--property asks for a total: leave out --horizon and --method.")
+    mdp, question = given.read(source, asked, gamma, beside, normalize, exact=exact)
     if explain and not as_json:
         _explain(mdp)
     solved = mk.solve(
@@ -113,30 +115,33 @@ def solve(
         throw=False,
     )
     solution = solved if question is None else question.answer(solved)
-    mdp = solution.mdp
-    body = _json(mdp, solution)
+    body = _json(solution.mdp, solution)
     if as_json:
         console.print_json(body)
     else:
-        _print(source, mdp, solution)
+        _print(source, solution.mdp, solution)
     about = {"source": source, **{k: body[k] for k in ("model", "method", "why", "status")}}
     if save is not None:
         _save(solution, solved, save, about)
     if plot is not None:
-        _draw(source, solution, _goal(mdp, solution, tol), plot)
+        _draw(source, solution, _goal(solution.mdp, solution, tol), plot)
     return _verdict(solution)
 
 
-def _method(key: str | None, horizon: int | None, exact: bool) -> Any:
+def _method(key: str | None, horizon: int | None, exact: bool, tau: float | None) -> Any:
     """Return the method asked for, or None; ValueError where options conflict."""
-    from mdpkit.plan import BackwardInduction
+    from mdpkit.plan import SOFT_METHODS, BackwardInduction
 
+    if tau is not None and key not in SOFT_METHODS:
+        raise ValueError(f"--tau is for --method {' or '.join(SOFT_METHODS)}.")
     if horizon is not None:
         if key is not None:
             raise ValueError("--horizon has a method of its own: leave --method out.")
         return BackwardInduction(horizon)
     if exact and key not in (None, "multichain"):
         raise ValueError("--exact has a method of its own: leave --method out.")
+    if key in SOFT_METHODS and tau is not None:
+        return SOFT_METHODS[key](tau)
     return None if key is None else given.method(key, average=True)
 
 
@@ -243,7 +248,9 @@ def _print(source: str, mdp: MDP, solution: Solution) -> None:
 
 
 def _name(solution: Solution) -> str:
-    """Return what the values are: a gain where there is a bias."""
+    """Return what the values are: a gain where there is a bias, soft where it is stochastic."""
+    if solution.stochastic is not None:
+        return "V*_τ"
     return "V*" if solution.bias is None else "gain"
 
 

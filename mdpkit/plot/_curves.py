@@ -1,65 +1,69 @@
-"""Figures: how a certified gap closes, and measured errors beside the bounds of theorems.
-
-Every function returns a Matplotlib `Figure` and writes it where `path=` says (.svg, .png or
-.pdf); none touches pyplot's state. Checked in tests/plot.
-"""
+"""Curves over steps: certified gaps, measured errors beside the bounds of theorems, regret."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
-from mdpkit.io._atomic import atomic_write
-
-try:
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-except ImportError as reason:
-    raise ImportError('figures need Matplotlib: pip install "mdpkit[plot]"') from reason
+from mdpkit._array import number
+from mdpkit.plot._page import (
+    COLORS,
+    GRAY,
+    MARKERS,
+    check,
+    drawn,
+    new_figure,
+    plain,
+    tidy,
+    write,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-    from mdpkit.solve import Solution
+    from mdpkit.solution import Solution
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's palette, which color-blind readers can tell apart."""
-
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-GRAY = "#555555"
-DPI = 150
 FEW, LONG = 12, 50
 """Steps up to which each has a marker, and above which the axis of steps is logarithmic."""
 
-# SVG ids and dates depend on nothing, so that the same figure is the same file.
-METADATA: dict[str, dict[str, Any]] = {
-    ".svg": {"Date": None},
-    ".pdf": {"CreationDate": None},
-    ".png": {"Software": None},
-}
 
-
+@drawn
 def gaps(*solutions: Solution, tol: float | None = None, path: Any = None) -> Figure:
     """The certified gap after each step, one line a solution, on a logarithmic axis.
 
     tol    drawn as a line: the gap that was asked for
-    path   file to write, .svg, .png or .pdf
+    path   file to write
 
     Raises ValueError on another suffix or without a solution.
     """
     if not solutions:
         raise ValueError("gaps() needs at least one solution.")
-    _check(path)
-    figure, axes = _page("certified gap  max(upper − lower)")
+    check(path)
+    figure, axes = _page("")
+    draw_gaps(axes, solutions, tol)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    return write(figure, path, "Certified gap after each step")
+
+
+def draw_gaps(axes: Axes, solutions: Sequence[Solution], tol: float | None) -> None:
+    """The same on axes that are there."""
+    axes.set_yscale("log")
+    axes.set_ylabel("certified gap  max(upper − lower)")
+    drawable = False
     for i, solution in enumerate(solutions):
         steps = np.arange(1, len(solution.gaps) + 1)
-        _line(axes, i, steps, solution.gaps, _named(solution, solutions))
+        gap = np.array(solution.gaps, dtype=float)
+        if not gap[-1] < np.inf:  # at γ = 1 only the certificate knows, at the end
+            gap[-1] = number(solution.gap)
+        drawable = drawable or bool(((gap > 0) & (gap < np.inf)).any())
+        _line(axes, i, steps, gap, _named(solution, solutions))
+    if not drawable:
+        axes.set_ylim(1e-16, 1.0)
+        axes.text(0.5, 0.5, "gap 0: exact", ha="center", transform=axes.transAxes, color=GRAY)
     if tol is not None and tol > 0:
         axes.axhline(tol, color=GRAY, linewidth=1, linestyle=(0, (1, 2)))
         axes.annotate(
@@ -72,20 +76,20 @@ def gaps(*solutions: Solution, tol: float | None = None, path: Any = None) -> Fi
             fontsize=8,
         )
     _finish(axes, 1, max(len(solution.gaps) for solution in solutions))
-    return _write(figure, path)
 
 
+@drawn
 def convergence(curves: Mapping[str, Any], path: Any = None, title: str = "") -> Figure:
     """Errors ‖v_k − v*‖∞ (solid) and the bounds of their theorems (dashed), step by step.
 
     curves   name → {"errors": [...], "bounds": [...] or None}, as in `mdpkit converge --json`
-    path     file to write, .svg, .png or .pdf
+    path     file to write
 
     Bounds that agree are drawn once. Raises ValueError on another suffix or without a curve.
     """
     if not curves:
         raise ValueError("convergence() needs at least one curve.")
-    _check(path)
+    check(path)
     figure, axes = _page(r"error  $\Vert v_k - v^* \Vert_\infty$")
     for i, (name, curve) in enumerate(curves.items()):
         _line(axes, i, np.arange(len(curve["errors"])), curve["errors"], name)
@@ -95,25 +99,54 @@ def convergence(curves: Mapping[str, Any], path: Any = None, title: str = "") ->
         axes.plot(bound, color=color, linewidth=1.2, linestyle="--", zorder=1)
     if any(curve["bounds"] is not None for curve in curves.values()):
         axes.plot([], [], color=GRAY, linewidth=1.2, linestyle="--", label="theorem's bound")
-    axes.set_title(title, fontsize=10, loc="left")
+    axes.set_title(plain(title, 80), fontsize=10, loc="left")
     _finish(axes, 0, max(len(curve["errors"]) for curve in curves.values()) - 1)
-    return _write(figure, path)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    return write(figure, path, f"Errors beside their bounds: {title}")
+
+
+@drawn
+def regret(curves: Mapping[str, Any], path: Any = None, title: str = "") -> Figure:
+    """Regret over steps, a color a learner: the mean of its runs in a band that holds them.
+
+    curves   name → (T,) or (runs, T) regret after each step, cumulated; units: reward
+    path     file to write
+
+    Raises ValueError on another suffix, without a curve, or where one is not of that shape.
+    """
+    if not curves:
+        raise ValueError("regret() needs at least one curve.")
+    check(path)
+    figure = new_figure()
+    axes = figure.subplots()
+    tidy(axes)
+    axes.set_xlabel("step")
+    axes.set_ylabel("cumulated regret")
+    for i, (name, runs) in enumerate(curves.items()):
+        runs = np.atleast_2d(np.asarray(runs, dtype=float))
+        if runs.ndim != 2 or runs.size == 0:
+            raise ValueError(f"{name!r} has shape {runs.shape}; (T,) or (runs, T) is needed.")
+        steps, color = np.arange(1, runs.shape[1] + 1), COLORS[i % len(COLORS)]
+        axes.plot(steps, runs.mean(axis=0), color=color, linewidth=1.6, label=_legend(name))
+        if len(runs) > 1:
+            low, high = runs.min(axis=0), runs.max(axis=0)
+            axes.fill_between(steps, low, high, color=color, alpha=0.15, linewidth=0)
+    axes.set_title(plain(title, 80), fontsize=10, loc="left")
+    axes.set_xlim(left=0)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    return write(figure, path, f"Regret: {title}")
 
 
 # ---- parts -----------------------------------------------------------------------------------
 
 
 def _page(ylabel: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(8, 4.2), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure()
     axes = figure.subplots()
     axes.set_yscale("log")
     axes.set_xlabel("step")
     axes.set_ylabel(ylabel)
-    axes.grid(which="major", color="#DDDDDD", linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    tidy(axes)
     return figure, axes
 
 
@@ -128,8 +161,13 @@ def _line(axes: Axes, i: int, x: np.ndarray, y: Any, name: str) -> None:
         markersize=4,
         markevery=1 if len(x) <= FEW else max(1, len(x) // FEW),
         linewidth=1.6,
-        label=name,
+        label=_legend(name),
     )
+
+
+def _legend(name: str) -> str:
+    """A name as a legend shows it, even one that begins with an underscore."""
+    return "\u200a" + plain(name, 40) if name.startswith("_") else plain(name, 40)
 
 
 def _distinct(curves: Mapping[str, Any]) -> list[tuple[list[str], np.ndarray]]:
@@ -165,22 +203,8 @@ def _finish(axes: Axes, first: int, last: int) -> None:
         axes.set_xlim(first - 0.2, 1.15 * last)
         axes.minorticks_off()
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        if last == first:
+            axes.set_xlim(first - 0.5, last + 0.5)
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-    figure = axes.figure
-    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
-
-
-def _check(path: Any) -> None:
-    if path is not None and Path(path).suffix.lower() not in METADATA:
-        raise ValueError(f"a figure is written as {', '.join(METADATA)}; not {str(path)!r}.")
-
-
-def _write(figure: Figure, path: Any) -> Figure:
-    if path is not None:
-        suffix, page = Path(path).suffix.lower(), io.BytesIO()
-        with mpl.rc_context({"svg.hashsalt": "mdpkit"}):
-            figure.savefig(page, format=suffix[1:], dpi=DPI, metadata=METADATA[suffix])
-        with atomic_write(path) as file:
-            file.write(page.getvalue())
-    return figure
+    axes.set_xlabel("step")

@@ -1,0 +1,26 @@
+"""Figures: values and occupancy on a grid, small models as graphs, gaps, convergence, regret.
+
+Every function returns a Matplotlib `Figure` and writes it where `path=` says (.svg, .png, .pdf,
+or .html: one page with the figure in it); none touches pyplot's state. Names of states, actions
+and curves are drawn as plain text: no mathematics, no TeX, control characters spelled out.
+
+Checked in tests/plot.
+"""
+
+from mdpkit.plot._curves import convergence, gaps, regret
+from mdpkit.plot._graph import graph
+from mdpkit.plot._grid import occupancy, values
+from mdpkit.plot._overview import overview
+from mdpkit.plot._rewards import rewards, stakes
+
+__all__ = [
+    "convergence",
+    "gaps",
+    "graph",
+    "occupancy",
+    "overview",
+    "regret",
+    "rewards",
+    "stakes",
+    "values",
+]
