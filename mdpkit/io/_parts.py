@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from mdpkit._array import read_only
-from mdpkit.errors import FormatError
+from mdpkit._read import read_gamma
+from mdpkit.errors import FormatError, SourceError
 from mdpkit.io._memory import require
 from mdpkit.mdp import MDP
 
@@ -18,6 +19,14 @@ STORAGES = ("dense", "pairs", "csr")
 def storage(mdp: MDP) -> str:
     """Return which of STORAGES the model uses."""
     return "csr" if mdp.is_sparse else "dense" if len(mdp.pair_shape) == 2 else "pairs"
+
+
+def needed_gamma(gamma: Any, what: str) -> Any:
+    """Return the discount, checked; SourceError if none was given."""
+    if gamma is None:
+        raise SourceError(f"{what} has no discount: pass gamma= (on the command line --gamma).")
+    read_gamma(gamma)
+    return gamma  # a rational stays one
 
 
 def assemble(
