@@ -1,4 +1,4 @@
-"""Proofs of optimality, confirmed by a checker that needs only Python; forgeries are refused."""
+"""Proofs of optimality, confirmed by a checker that needs only Python; forgeries are not."""
 
 import copy
 import json
