@@ -247,12 +247,16 @@ class _Run:
         return Status.STAGNATED if stagnant else None
 
     def _reached(self, goal: float) -> bool:
-        gap = number(self._certified().gap)
-        return gap <= goal and gap < np.inf  # a goal of ∞ is no goal
+        proof = self._certified()
+        gap = number(proof.gap)
+        if not gap < np.inf:  # a goal of ∞ is no goal
+            return False
+        # The default is relative to the values returned, which the last iterate may exceed.
+        return gap <= min(goal, self.goal(number(sup(proof.v))))
 
-    def goal(self) -> float:
-        """The gap asked for, at the present iterate."""
-        tol, size = self.tol, number(sup(self.state.v))
+    def goal(self, size: float | None = None) -> float:
+        """The gap asked for, for values of this size, the iterate's if None."""
+        tol, size = self.tol, number(sup(self.state.v)) if size is None else size
         if tol is None and hasattr(self.method, "floor"):
             floor = self.method.floor(self.mdp, self.state)  # type: ignore[attr-defined]
             tol = 0 if self.mdp.is_exact else max(DEFAULT_TOLERANCE * max(1, size), 4 * floor)
