@@ -160,7 +160,8 @@ def _check_method(mdp: MDP, method: Any) -> None:
         raise TypeError(
             f"a method is an object, like mdpkit.plan.PolicyIteration(); this is {method!r}."
         )
-    if mdp.is_exact and not getattr(method, "exact", False):
+    own_words = hasattr(method, "certify")  # such a method says itself what it cannot do
+    if mdp.is_exact and not own_words and not getattr(method, "exact", False):
         raise TypeError(
             f"{type(method).__name__} works on floats: pass mdp.rounded(), or leave the method "
             "out to solve exactly."

@@ -70,7 +70,6 @@ class BackwardInduction:
     horizon: int
     terminal: Any = None
     key = "backward"
-    exact = True
 
     def __post_init__(self):
         whole = isinstance(self.horizon, int | np.integer) and not isinstance(

@@ -55,7 +55,6 @@ class MultichainPolicyIteration:
     """
 
     key = "multichain"
-    exact = True
 
     def init(self, mdp: MDP, start: np.ndarray | None = None) -> State:
         """The policy greedy in the rewards, or in r + P·start; exact: the one floats end at."""
