@@ -44,6 +44,7 @@ class Graph(NamedTuple):
     actions: Sequence[Any] | None
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is refused as not finite
 def from_graph(graph: Graph, gamma: Any, *, normalize: bool = False) -> MDP:
     """The model of a graph; ModelError naming the node or edge that is wrong."""
     place, names = _states(graph)

@@ -175,12 +175,13 @@ def line_kernel(text, stop, k, state, ints, values, hard):
             value, end, doubt = decimal(text, at)
             right = doubt != NONE and ends(text[end])
             values[n] = value
-            if doubt == UNDECIDED:
-                hard[n_hard, 0], hard[n_hard, 1], hard[n_hard, 2] = n, at, end
-                hard[n_hard, 3] = line
-                n_hard += 1
+            start = at
             at = after_blanks(text, after_word(text, after_blanks(text, end)))
             right = right and text[at] == 10
+            if right and doubt == UNDECIDED:
+                hard[n_hard, 0], hard[n_hard, 1], hard[n_hard, 2] = n, start, end
+                hard[n_hard, 3] = line
+                n_hard += 1
         if not right:
             state[WRONG], at = 1, begin
             break

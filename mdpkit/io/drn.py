@@ -60,6 +60,7 @@ def read(
     return model.model(gamma, reward, normalize=normalize)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is refused as not finite
 def read_labeled(path: str | os.PathLike, *, max_bytes: int | None = None) -> Labeled:
     """The model with all its labels and reward models, without a discount."""
     limit = memory_limit(max_bytes)

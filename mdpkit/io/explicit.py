@@ -68,6 +68,7 @@ def read(
     return model.model(gamma, reward, normalize=normalize)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is refused as not finite
 def read_labeled(
     path: str | os.PathLike,
     *,

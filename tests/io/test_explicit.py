@@ -289,6 +289,14 @@ def test_wrong_rewards_are_refused(tmp_path, name, text, line):
     assert name in refused(line, tmp_path / "m.tra")
 
 
+def test_rewards_that_overflow_are_refused(tmp_path):
+    (tmp_path / "m.tra").write_text(STORM)
+    (tmp_path / "m.srew").write_text("0 1e308\n1 1e308\n")
+    (tmp_path / "m.trew").write_text("0 0 0 1e308\n0 0 1 1e308\n")
+    with pytest.raises(FormatError, match=r"line 2: r\[0, 0\] is inf"):
+        mk.load(tmp_path / "m.tra", gamma=0.9)
+
+
 def test_two_files_of_one_structure_are_refused(tmp_path):
     (tmp_path / "m.tra").write_text(STORM)
     for name in ("m.srew", "m.state.rew"):

@@ -69,6 +69,7 @@ def changed(**attributes):
         (changed(r=float("inf")), "reward is inf"),
         (changed(p=0.5), "sums to 0.5"),
         (changed(p=-1.0), "negative"),
+        (changed(p=1e308, r=1e308), "sums to"),
         (nx.MultiDiGraph(gamma=0.5), "no state"),
         (nx.Graph(gamma=0.5), "not directed"),
     ],

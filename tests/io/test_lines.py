@@ -107,6 +107,7 @@ def test_both_readers_agree_on_what_is_wrong(count):
         (b"0 0 1 " + b"1" * 2000, "a number has 2000 characters"),
         (b"0 0 1 0.5\x00", "a number is needed"),
         (b"0 0 1 0,5", "a number is needed"),
+        (b"0 0 1 1e901+", "a number is needed"),
         (b"0 0 1 1/6", "a number is needed"),
         ("0 0 ١ 0.5".encode(), "a whole number is needed"),
     ],
