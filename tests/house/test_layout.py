@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 IGNORED = {"build", "dist", "counterexamples", "__pycache__", "uv.lock"}
 
 # Written so that this file does not match itself.
-REGISTRY = re.compile(r"(?:pypi|pythonhosted|npmjs|anaconda|conda-forge)\.(?:org|com)")
+REGISTRY = re.compile(r"(?:pyp[i]|python[h]osted|npm[j]s|anaconda|conda-forge)\.(?:org|com)")
 MACHINE_PATH = re.compile(r"(?<![\w.~])(?:/(?:root|home|Users|work|opt|mnt)/|[A-Z]:\\\w)")
 
 
