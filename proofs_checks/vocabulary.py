@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ from mdpkit._array import EPS, number, read_only, sup
 from mdpkit._exact import rational
 from mdpkit._rows import CSR
 from mdpkit.claim import optimum, solve
+from mdpkit.enumerate import policies as every_policy
 from mdpkit.mdp import MDP
 from mdpkit.operators.aggregate import expected, soft
 from mdpkit.operators.bellman import action_values, aggregate, backup, backup_q, greedy_pairs
@@ -214,12 +214,6 @@ def soft_evaluation(pi: Any, tau: float, prior: Any = 1.0) -> Operator:
         return expected_under(mdp, pi, action_values(mdp, v) - cost)
 
     return F
-
-
-def every_policy(mdp: MDP) -> list[np.ndarray]:
-    """All deterministic policies, each (S,) int; Π_s |A(s)| of them."""
-    choices = np.split(mdp.pair_actions, mdp.action_ptr[1:-1])
-    return [np.array(pi) for pi in product(*choices)]
 
 
 def best_pairs(mdp: MDP, q: Any, slack: Any = 0) -> np.ndarray:
