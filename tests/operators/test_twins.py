@@ -16,6 +16,7 @@ from mdpkit._array import EPS, sup
 from mdpkit._rows import CSR
 from mdpkit.operators import aggregate, bellman, expect
 from mdpkit.operators.bellman import rounding
+from mdpkit.policy import uniform
 from tests.oracles import random_mdp
 
 
@@ -72,6 +73,10 @@ def arguments(reference, mdp, rng):
         "prior": [None, rng.random(mdp.pair_shape) + 0.01],
         "policies": [rng.random((3, *mdp.pair_shape))],
         "discount": [1.0],
+        "policy": [uniform(mdp)],
+        "n": [5],
+        "rng": [7],
+        "start": [None],
     }
     names = list(inspect.signature(reference).parameters)
     combinations = [[]]
@@ -116,7 +121,8 @@ def test_twin_agrees_with_its_reference(twin, reference, seed):
         ours, theirs = (x if isinstance(x, tuple) else (x,) for x in (ours, theirs))
         for one, other in zip(ours, theirs, strict=True):
             same = np.equal(one, other)  # −∞ less −∞ is not a number
-            apart = np.subtract(one, other, where=~same, out=np.zeros(np.shape(one)))
+            one, other = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
+            apart = np.subtract(one, other, where=~same, out=np.zeros(one.shape))
             assert np.max(np.abs(apart), initial=0.0) <= allowance(mdp, given), given
 
 
