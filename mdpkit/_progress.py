@@ -1,4 +1,4 @@
-"""A bar on long work: how far the certified gap has come on its way, in decades."""
+"""A bar on long work: the certified gap on its way, in decades; or so many of so many done."""
 
 from __future__ import annotations
 
@@ -36,3 +36,19 @@ def gap_bar(
             bar.update(task, completed=done, text=f"{gap:.2e} → {goal:.0e}")
 
         yield show
+
+
+@contextmanager
+def count_bar(shown: bool, label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield show(done), moving a bar on standard error from 0 to `total`."""
+    if not shown:
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = TextColumn(label), BarColumn(), MofNCompleteColumn(), Remaining()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)

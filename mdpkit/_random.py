@@ -61,3 +61,10 @@ def unit(a: Any, b: Any) -> float:
 def short_unit(a: Any) -> float:
     """A number in [0, 1) with 32 bits, from one word."""
     return a * (1.0 / 4294967296.0)
+
+
+@njit(inline="always")
+def normal(words: Any) -> float:
+    """A standard normal number from four words, by Box and Muller."""
+    radius = np.sqrt(-2.0 * np.log(1.0 - unit(words[0], words[1])))
+    return radius * np.cos(2.0 * np.pi * unit(words[2], words[3]))

@@ -62,3 +62,15 @@ def test_more_runs_are_the_old_ones_and_some_new():
     assert len(set(_random.keys(7, 10_000))) == 10_000
     assert not np.array_equal(_random.keys(7, 3), _random.keys(8, 3))
     assert _random.keys(np.random.default_rng(1), 4).dtype == np.uint64
+
+
+@pytest.mark.stat
+def test_normal_numbers_are_normal():
+    """Kolmogorov and Smirnov on 20,000; false alarm < 1e-6. Uniform ones are caught."""
+    from scipy.stats import kstest
+
+    key = _random.keys(3)[0]
+    drawn = [_random.philox(key, np.uint64(0), np.uint64(k)) for k in range(20_000)]
+    assert kstest([_random.normal(words) for words in drawn], "norm").pvalue > 1e-6
+    flat = [3.46 * (_random.unit(*words[:2]) - 0.5) for words in drawn]
+    assert kstest(flat, "norm").pvalue < 1e-6
