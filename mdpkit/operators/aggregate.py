@@ -6,6 +6,7 @@
     mellowmax(ω)     (1/ω) log (1/|A|) Σ_a exp(ω q(a))
     sparsemax(τ)     max_π Σ π q + (τ/2)(1 − ‖π‖²)
     expectile(κ, p)  the m with Σ_a p(a) |κ − 1{q(a) < m}| (q(a) − m) = 0
+    epsilon_greedy(ε)  (1−ε) max_a q(a) + ε (1/|A|) Σ_a q(a)
     boltzmann(τ)     Σ_a softmax(q/τ)(a) q(a)      not a non-expansion: a warning, not a method
 
 The prior of soft is the counting measure where none is given. Checked in tests/operators and,
@@ -24,7 +25,7 @@ import numpy as np
 from mdpkit._array import EPS, TINY, kind, namespace
 from mdpkit._jit import njit
 
-MAXIMUM, EXPECTED, SOFT, MELLOWMAX, SPARSEMAX, EXPECTILE, BOLTZMANN = range(7)
+MAXIMUM, EXPECTED, SOFT, MELLOWMAX, SPARSEMAX, EXPECTILE, BOLTZMANN, EPSILON_GREEDY = range(8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +46,16 @@ class Reduction:
         """Reduce the last axis of q, over the actions where mask is True."""
         weight = self.weight if weight is None else weight
         xp = namespace(q, weight)
-        if self.code not in (MAXIMUM, EXPECTED) and kind(q) == "exact":
+        parameter = self.parameter
+        if kind(q) == "exact" and self.code == SPARSEMAX:
+            from mdpkit._exact import rational
+
+            parameter = rational(parameter)
+        elif kind(q) == "exact" and self.code not in (MAXIMUM, EXPECTED):
             raise TypeError(f"{self.name} is not rational: it has no exact form.")
         mask = xp.ones(q.shape, dtype=bool) if mask is None else mask
         weight = xp.ones(q.shape, dtype=q.dtype) if weight is None else weight
-        return _REFERENCE[self.code](xp, q, self.parameter, xp.where(mask, weight, 0), mask)
+        return _REFERENCE[self.code](xp, q, parameter, xp.where(mask, weight, 0), mask)
 
     def rounding(self, n: int, size: float, value: float) -> float:
         """Bound |computed − true| of ⊕ on n floats with |q| ≤ size whose result is ≤ value.
@@ -78,8 +84,8 @@ class Reduction:
                 self.parameter, 1 - self.parameter
             )
             return 4 * EPS * (n + 4) * size * steep
-        if self.code == EXPECTED:
-            return 2 * EPS * (n + 2) * size
+        if self.code in (EXPECTED, EPSILON_GREEDY):
+            return 2 * EPS * (n + 4) * size
         raise ValueError(f"{self.name} is not a non-expansion, so no bound goes through it.")
 
 
@@ -116,6 +122,13 @@ def expectile(level: float, policy: Any = None) -> Reduction:
 def boltzmann(tau: float) -> Reduction:
     """The average of q under its own softmax; not a non-expansion (Asadi & Littman 2017)."""
     return Reduction("boltzmann", BOLTZMANN, _positive(tau, "tau"))
+
+
+def epsilon_greedy(epsilon: float) -> Reduction:
+    """The average of q under the policy greedy in q that errs with probability ε in [0, 1]."""
+    if not 0 <= epsilon <= 1:
+        raise ValueError(f"epsilon lies in [0, 1]; it is {epsilon}.")
+    return Reduction("epsilon_greedy", EPSILON_GREEDY, float(epsilon))
 
 
 def _positive(x: float, name: str) -> float:
@@ -158,8 +171,8 @@ def _sparsemax(xp: Any, q: Any, tau: Any, weight: Any, mask: Any) -> tuple[Any, 
     count = xp.arange(1, z.shape[-1] + 1)
     threshold = (xp.cumsum(ranked, axis=-1) - 1) / count
     size = (ranked > threshold).sum(axis=-1)
-    cut = xp.where(count == size[..., None], threshold, 0.0).sum(axis=-1)
-    policy = xp.maximum(z - cut[..., None], 0.0) * mask
+    cut = xp.where(count == size[..., None], threshold, 0).sum(axis=-1)
+    policy = xp.where(mask, xp.maximum(z - cut[..., None], tau * 0), tau * 0)
     value = (policy * xp.where(mask, q, 0)).sum(axis=-1)
     return value + tau / 2 * (1 - (policy**2).sum(axis=-1)), policy
 
@@ -180,6 +193,13 @@ def _boltzmann(xp: Any, q: Any, tau: Any, weight: Any, mask: Any) -> tuple[Any, 
     return (policy * xp.where(mask, q, 0)).sum(axis=-1), policy
 
 
+def _epsilon_greedy(xp: Any, q: Any, epsilon: Any, weight: Any, mask: Any) -> tuple[Any, Any]:
+    _, greedy = _maximum(xp, q, None, xp.where(mask, 1.0, 0.0), mask)
+    uniform = xp.where(mask, 1.0, 0.0) / mask.sum(axis=-1)[..., None]
+    policy = (1 - epsilon) * greedy + epsilon * uniform
+    return (policy * xp.where(mask, q, 0)).sum(axis=-1), policy
+
+
 _REFERENCE: dict[int, Callable[..., tuple[Any, Any]]] = {
     MAXIMUM: _maximum,
     EXPECTED: _expected,
@@ -188,6 +208,7 @@ _REFERENCE: dict[int, Callable[..., tuple[Any, Any]]] = {
     SPARSEMAX: _sparsemax,
     EXPECTILE: _expectile,
     BOLTZMANN: _boltzmann,
+    EPSILON_GREEDY: _epsilon_greedy,
 }
 
 
@@ -217,6 +238,8 @@ def reduce_row(
         return _sparsemax_row(q, n, parameter)
     if code == EXPECTILE:
         return _expectile_row(q, n, parameter, weight, first)
+    if code == EPSILON_GREEDY:
+        return _epsilon_greedy_row(q, n, parameter)
     return _boltzmann_row(q, n, parameter)
 
 
@@ -286,3 +309,12 @@ def _boltzmann_row(q: np.ndarray, n: int, tau: float) -> float:
         total += e * q[i]
         mass += e
     return total / mass
+
+
+@njit
+def _epsilon_greedy_row(q: np.ndarray, n: int, epsilon: float) -> float:
+    top, total = q[0], 0.0
+    for i in range(n):
+        top = max(top, q[i])
+        total += q[i]
+    return (1.0 - epsilon) * top + epsilon * total / n

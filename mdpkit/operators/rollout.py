@@ -61,7 +61,7 @@ def sampler(mdp: MDP, start: Any = None) -> Sampler:
     first = accumulated(mu, np.array([0, mu.size]), np.zeros(1))
     upper = accumulated(values, row_ptr, stop)
     ptr = mdp.action_ptr.astype(np.int64), row_ptr.astype(np.int64)
-    return Sampler(*ptr, columns.astype(np.int64), upper, np.ascontiguousarray(mdp._r), first)
+    return Sampler(*ptr, columns.astype(np.int64), upper, np.array(mdp._r), first)
 
 
 def accumulated(values: np.ndarray, row_ptr: np.ndarray, rest: np.ndarray) -> np.ndarray:

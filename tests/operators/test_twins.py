@@ -41,6 +41,7 @@ def reductions(mdp, rng):
         aggregate.sparsemax(0.5),
         aggregate.expectile(0.8, weight),
         aggregate.boltzmann(0.4),
+        aggregate.epsilon_greedy(0.3),
     ]
 
 
