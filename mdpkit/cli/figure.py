@@ -1,9 +1,9 @@
-"""`mdpkit figure`: a figure that shows a theorem or its failure, drawn from the gallery."""
+"""`mdpkit figure`: a textbook's figure recomputed, its landmarks checked."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,58 +11,58 @@ from mdpkit.cli import _console as console
 from mdpkit.cli import _files as files
 from mdpkit.cli import _source as given
 
-Names = Annotated[list[str], typer.Argument(metavar="NAME …", help="Which: lottery.")]
+if TYPE_CHECKING:
+    from mdpkit.figures import Drawn
+
+Names = Annotated[list[str], typer.Argument(metavar="NAME …", help="Which; `all` for all.")]
 Out = Annotated[str, typer.Option("--out", metavar="DIR", help="The folder to write to.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of what is simulated.")]
 
 
-def figure(names: Names, out: Out = ".", as_json: given.Json = False) -> int:
-    """Draw figures, and print what they show."""
-    unknown = [name for name in names if name not in FIGURES]
-    if unknown:
-        raise ValueError(f"there is no figure {unknown[0]!r}; there are: {', '.join(FIGURES)}.")
-    body = {}
+def figure(names: Names, out: Out = ".", seed: Seed = 0, as_json: given.Json = False) -> int:
+    """Draw figures, and hold them against numbers known from elsewhere."""
+    from mdpkit import figures, plot
+    from mdpkit.cli import NOT_CERTIFIED
+
+    names = list(figures.MODULES) if names == ["all"] else names
     for name in names:
-        path = str(Path(out) / f"{name}.svg")
-        files.check_writable(path, files.FIGURES, "--out")
-        body[name] = {"path": path, **FIGURES[name](path)}
-        console.note(f"wrote {path}")
+        figures.check(name)
+        files.check_writable(_path(out, name), files.FIGURES, "--out")
+    body, missed = {}, []
+    for name in names:
+        drawn = figures.draw(name, seed)
+        plot.panels(drawn.panels, path=_path(out, name), title=drawn.title)
+        console.note(f"wrote {_path(out, name)}")
+        body[name] = {"path": _path(out, name), "landmarks": _landmarks(drawn), **drawn.data}
+        missed += [f"{name}: {mark.name}" for mark in drawn.landmarks if not mark.met]
+        if not as_json:
+            _print(name, drawn)
     if as_json:
         console.print_json(body)
-        return 0
-    for shown in body.values():
-        _print(shown)
-    return 0
+    for words in missed:
+        console.complain(f"{words}: the landmark is missed.", NOT_CERTIFIED)
+    return NOT_CERTIFIED if missed else 0
 
 
-def _print(shown: dict[str, Any]) -> None:
-    columns = {name: x for name, x in shown.items() if isinstance(x, list)}
-    table = console.table(*columns, text=0)
-    n = len(next(iter(columns.values())))
-    for i in sorted({*range(0, n, max(1, n // 8)), n - 1}):
-        table.add_row(*(f"{column[i]:.4f}" for column in columns.values()))
-    console.output().print(table)
+def _path(out: str, name: str) -> str:
+    return str(Path(out) / f"{name}.svg")
 
 
-def lottery(path: str) -> dict[str, Any]:
-    """With more at stake inference takes the gamble more surely, causal entropy less."""
-    import numpy as np
-
-    import mdpkit as mk
-    from mdpkit.operators import messages
-
-    mdp = mk.load("gallery:lottery")
-    levels = np.linspace(0.0, 3.0, 61)
-    curves: dict[str, list[float]] = {"inference": [], "causal": []}
-    kinds = {"inference": messages.INFERENCE, "causal": messages.VARIATIONAL}
-    for level in levels:
-        staked = mdp.replace(r=level * mdp.r)
-        for name, kind in kinds.items():
-            found = messages.backward(staked, 2, kind)
-            gamble = messages.posterior_policy(staked, found).reshape(2, -1)[0, 1]
-            curves[name].append(float(gamble))
-    title = "Pay 1 for sure, or draw from {0, 10} to pay"
-    mk.plot.stakes(levels, curves, path=path, title=title)
-    return {"stakes": levels.tolist(), **curves}
+def _landmarks(drawn: Drawn) -> list[dict[str, Any]]:
+    return [{**mark._asdict(), "met": mark.met} for mark in drawn.landmarks]
 
 
-FIGURES = {"lottery": lottery}
+def _print(name: str, drawn: Drawn) -> None:
+    table = console.table("landmark", "here", "known", "within", "the known one was", "met")
+    for mark in drawn.landmarks:
+        table.add_row(
+            mark.name,
+            f"{mark.found:.6g}",
+            f"{mark.wanted:.6g}",
+            f"{mark.within:.1g}",
+            mark.source,
+            "yes" if mark.met else "NO",
+        )
+    out = console.output()
+    out.print(f"{name}  {drawn.title}")
+    out.print(table)

@@ -101,7 +101,7 @@ def test_the_lottery_figure_shows_optimism_growing_with_the_stakes(command, tmp_
     assert lucky[-1] > 0.9
     assert causal[-1] < 1e-5
     assert (tmp_path / "lottery.svg").stat().st_size > 1000
-    assert command("figure", "lottery", "--out", tmp_path).out.count("\n") > 5
+    assert "causal at stakes 3" in command("figure", "lottery", "--out", tmp_path).out
     assert command("figure", "roulette").code == 2
     assert command("figure", "lottery", "--out", tmp_path / "none").code == 2
 

@@ -1,0 +1,102 @@
+"""Panels of lines and grids: the form that the textbook's figures share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mdpkit.plot._grid import _heat_map
+from mdpkit.plot._page import COLORS, check, drawn, new_figure, plain, tidy, write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from mdpkit.curves import Curves
+
+
+class Line(NamedTuple):
+    """One curve: y over x, in a band from low to high if given; dashed: a bound or a truth."""
+
+    name: str
+    x: Any
+    y: Any
+    low: Any = None
+    high: Any = None
+    dashed: bool = False
+
+
+class Panel(NamedTuple):
+    """Lines over two axes, or a table (rows, columns) of numbers drawn as a heat map.
+
+    scales   "linear" or "log", for x and for y
+    limits   (low, high) of y, or None
+    """
+
+    title: str
+    lines: Sequence[Line] = ()
+    x_label: str = ""
+    y_label: str = ""
+    scales: tuple[str, str] = ("linear", "linear")
+    limits: tuple[float, float] | None = None
+    grid: Any = None
+
+
+def line(curves: Curves, name: str | None = None, level: float = 0.95) -> Line:
+    """The mean of some runs in its band."""
+    low, high = curves.band(level) if len(curves) > 1 else (None, None)
+    return Line(curves.name if name is None else name, curves.x, curves.mean, low, high)
+
+
+@drawn
+def panels(content: Sequence[Panel], *, path: Any = None, title: str = "") -> Figure:
+    """Panels side by side, at most three a row.
+
+    path : file to write. Raises ValueError on another suffix or without a panel.
+    """
+    if not content:
+        raise ValueError("panels() needs at least one panel.")
+    check(path)
+    columns = min(3, len(content))
+    rows = -(-len(content) // columns)
+    figure = new_figure(1.2 + 4.4 * columns, 0.6 + 3.3 * rows)
+    axes = figure.subplots(rows, columns, squeeze=False).reshape(-1)
+    for panel, own in zip(content, axes, strict=False):
+        _draw_grid(figure, own, panel) if panel.grid is not None else _draw_lines(own, panel)
+    for own in axes[len(content) :]:
+        own.set_axis_off()
+    if title:
+        figure.suptitle(plain(title, 110), fontsize=11, x=0.01, ha="left")
+    return write(figure, path, title or "mdpkit")
+
+
+def _draw_lines(axes: Axes, panel: Panel) -> None:
+    for i, curve in enumerate(panel.lines):
+        color = COLORS[i % len(COLORS)]
+        style = "--" if curve.dashed else "-"
+        axes.plot(curve.x, curve.y, style, color=color, linewidth=1.5, label=plain(curve.name))
+        if curve.low is not None:
+            axes.fill_between(
+                curve.x, curve.low, curve.high, color=color, alpha=0.18, linewidth=0
+            )
+    axes.set_xscale(panel.scales[0])
+    axes.set_yscale(panel.scales[1])
+    axes.set_xlabel(panel.x_label)
+    axes.set_ylabel(panel.y_label)
+    axes.set_title(plain(panel.title, 80), fontsize=10, loc="left")
+    if panel.limits is not None:
+        axes.set_ylim(*panel.limits)
+    if len(panel.lines) > 1:
+        axes.legend(frameon=False, fontsize=8)
+    tidy(axes)
+
+
+def _draw_grid(figure: Figure, axes: Axes, panel: Panel) -> None:
+    table = np.asarray(panel.grid, dtype=float)
+    cells = np.stack(np.unravel_index(np.arange(table.size), table.shape), axis=1)
+    _heat_map(figure, axes, cells, table.reshape(-1), panel.y_label)
+    axes.set_title(plain(panel.title, 80), fontsize=10, loc="left")
+    for (row, column), x in np.ndenumerate(table):
+        axes.text(column, row, f"{x:.4g}", ha="center", va="center", fontsize=8, color="white")
