@@ -83,7 +83,8 @@ def solve(
     if method is None:
         from mdpkit.plan.auto import auto
 
-        method, why = auto(mdp)
+        method, why, begin = auto(mdp)
+        start = begin if start is None else start
     return run(
         mdp,
         method,

@@ -144,31 +144,54 @@ def bounds_from_image(mdp: MDP, v: Any, image: Any, error: Any) -> tuple[Any, An
     F is T, T^π, or T with any ⊕ that is monotone and moves with constants.
     """
     change = image - v
-    slack = error + (0 if mdp.is_exact else EPS * (sup(image) + sup(v)))
-    low, high = tails(mdp, change.min() - slack, change.max() + slack)
+    extremes = change.min(), change.max()
     if mdp.is_exact:
+        low, high = tails(mdp, *extremes)
         return image + low, image + high
-    widen = error + 4 * EPS * (sup(image) + max(abs(low), abs(high)))
-    return image + (low - widen), image + (high + widen)
+    low, high = offsets(mdp.gamma, mdp.stops, *extremes, sup(image), sup(v), error)
+    return image + low, image + high
+
+
+def offsets(
+    gamma: Any, stops: Any, low: Any, high: Any, image: Any, v: Any, error: Any
+) -> tuple[Any, Any]:
+    """How far v* may lie from F v on either side, rounding included; elementwise.
+
+    low, high : extremes of F v − v as computed; image, v : ‖F v‖∞ and ‖v‖∞; error : of F v.
+    """
+    slack = error + EPS * (image + v)
+    low, high = float_tails(gamma, stops, low - slack, high + slack)
+    widen = error + 4 * EPS * (image + np.maximum(abs(low), abs(high)))
+    return low - widen, high + widen
 
 
 def tails(mdp: MDP, low: Any, high: Any) -> tuple[Any, Any]:
     """γ/(1−γ)·δ for the extremes of δ = Tv − v: how far v* may lie from Tv on either side.
 
-    A stop takes no part in the sum to come, so it moves either extreme to 0 at least. The
-    discount may be read up to 2⁻⁵² away, which matters once 1 − γ is small.
+    A stop takes no part in the sum to come, so it moves either extreme to 0 at least.
     """
+    if not mdp.is_exact:
+        return float_tails(mdp.gamma, mdp.stops, low, high)
     if mdp.stops:
         low, high = min(low, 0), max(high, 0)
-    if mdp.is_exact:
-        horizon = mdp.gamma / (1 - mdp.gamma)
-        return low * horizon, high * horizon
-    least, most = (_horizon(mdp.gamma + sign * EPS) for sign in (-1, 1))
-    return low * (most if low < 0 else least), high * (most if high > 0 else least)
+    horizon = mdp.gamma / (1 - mdp.gamma)
+    return low * horizon, high * horizon
 
 
-def _horizon(gamma: float) -> float:
-    return np.inf if gamma >= 1 else max(gamma, 0.0) / (1 - gamma)
+def float_tails(gamma: Any, stops: Any, low: Any, high: Any) -> tuple[Any, Any]:
+    """`tails` of floats, elementwise.
+
+    The discount may be read up to 2⁻⁵² away, which matters once 1 − γ is small.
+    """
+    low = np.where(stops, np.minimum(low, 0.0), low)
+    high = np.where(stops, np.maximum(high, 0.0), high)
+    least, most = _horizon(gamma - EPS), _horizon(gamma + EPS)
+    return low * np.where(low < 0, most, least), high * np.where(high > 0, most, least)
+
+
+def _horizon(gamma: Any) -> Any:
+    with np.errstate(divide="ignore"):
+        return np.where(np.less(gamma, 1), np.maximum(gamma, 0.0) / (1 - gamma), np.inf)
 
 
 def interval(mdp: MDP, low: float, high: float, size: float, more: float = 0.0) -> float:

@@ -60,6 +60,36 @@ def communicating_classes(mdp: MDP, kept: np.ndarray | None = None) -> list[np.n
     return _members(labels)
 
 
+def component_order(mdp: MDP) -> tuple[np.ndarray, np.ndarray]:
+    """The states class by class, each class after all that it can reach; and where they end.
+
+    Class i is order[ends[i−1]:ends[i]].
+    """
+    labels = _labels(mdp)
+    pair, target = edges(mdp)
+    before, after = labels[mdp.pair_states[pair]], labels[target]
+    if (before < after).any():  # SciPy numbers classes one way or the other, and does not say
+        if (before > after).any():
+            labels = _sorted_labels(labels, before, after)
+        else:
+            labels = labels.max() - labels
+    order = np.argsort(labels, kind="stable")
+    return order, np.cumsum(np.bincount(labels))
+
+
+def _sorted_labels(labels: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Labels that grow from what is reached to what reaches it."""
+    import networkx as nx
+
+    inner = nx.DiGraph()
+    inner.add_nodes_from(range(int(labels.max()) + 1))
+    leave = before != after
+    inner.add_edges_from(zip(after[leave].tolist(), before[leave].tolist(), strict=True))
+    rank = np.empty(inner.number_of_nodes(), dtype=np.int64)
+    rank[list(nx.topological_sort(inner))] = np.arange(rank.size)
+    return rank[labels]
+
+
 def _labels(mdp: MDP, kept: np.ndarray | None = None) -> np.ndarray:
     from scipy.sparse.csgraph import connected_components
 

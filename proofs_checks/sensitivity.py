@@ -23,10 +23,10 @@ from mdpkit.claim import (
     models,
 )
 from mdpkit.mdp import MDP as Model
-from mdpkit.operators.bellman import action_values
 from mdpkit.operators.occupancy import inflow
 from mdpkit.policy import probabilities
 from proofs_checks.instances import ending, exactly, model
+from proofs_checks.soft_vocabulary import divergence, soft_optimum
 from proofs_checks.vocabulary import (
     best_pairs,
     chain,
@@ -38,7 +38,6 @@ from proofs_checks.vocabulary import (
     pi_star,
     q_star,
     resolvent,
-    solve,
     sup,
     tol_v,
     v_star,
@@ -153,27 +152,6 @@ def one_more_everywhere():
     return mdp, exactly([[1, 1]])
 
 
-def entropy(mdp, pi):
-    """H(π(·|s)), (S,)."""
-    return -over_actions(mdp, pi * np.log(np.maximum(pi, 1e-300)))
-
-
-def soft_optimum(mdp, tau):
-    """v_τ and π_τ, by soft policy iteration, which is Newton's method."""
-    first = mdp.action_ptr[:-1]
-    v, new = v_star(mdp) + np.inf, v_star(mdp)
-    pi = probabilities(mdp, pi_star(mdp))
-    for _ in range(100):
-        if sup(new - v) <= 1e-15 * (1 + sup(new)):
-            break
-        v, q = new, action_values(mdp, new).reshape(-1)
-        e = np.exp((q - np.maximum.reduceat(q, first)[mdp.pair_states]) / tau)
-        pi = (e / np.add.reduceat(e, first)[mdp.pair_states]).reshape(mdp.pair_shape)
-        P, r = chain(mdp, pi)
-        new = solve(np.eye(mdp.n_states) - mdp.gamma * P, r + tau * entropy(mdp, pi))
-    return new, pi
-
-
 @claim(id="X20-soft", source="Nachum & Dai (2020), Fenchel duality; a line each", exact="B")
 def soft_value_is_convex_in_reward(
     mdp: MDP, change: ActionValue, tau: Probability, *, order=old_then_new
@@ -263,7 +241,7 @@ def soft_value_is_the_conjugate_of_entropy(
     tau = 0.1 + tau
     v, _ = soft_optimum(mdp, tau)
     d = horizon(mdp) * occupancy(mdp, pi, start)
-    value = d @ (chain(mdp, pi)[1] + sign * tau * entropy(mdp, probabilities(mdp, pi)))
+    value = d @ (chain(mdp, pi)[1] - sign * tau * divergence(mdp, pi))
     return Leq(value, start @ v, tol_v(mdp, v), ratio=False)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from mdpkit._array import number
 from mdpkit._exact import fraction
 from mdpkit._rows import CSR
 from mdpkit.claim.declare import Claim
@@ -64,7 +65,7 @@ class Counterexample:
         if left is None:
             return [*said, "no witness exists"]
         not_ = {"≤": ">", "=": "≠"}[self.outcome.relation]
-        near = f"   ({float(fraction(left)):.6g} {not_} {float(fraction(right)):.6g})"
+        near = f"   ({number(left):.6g} {not_} {number(right):.6g})"
         return [*said, f"left = {text(left)}  {not_}  right = {text(right)}{near}"]
 
 

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdpkit._array import EPS, TINY, kind, row_rounding, scatter, sup
-from mdpkit._jit import blocks, njit
+from mdpkit._jit import blocks
 from mdpkit._rows import CSR
 from mdpkit.mdp import MDP
-from mdpkit.operators.aggregate import MAXIMUM, Reduction, maximum, reduce_row
-from mdpkit.operators.expect import MEAN, SAMPLED, Expectation, expect_row, mean
+from mdpkit.operators import _bellman_kernels as kernels
+from mdpkit.operators.aggregate import MAXIMUM, Reduction, maximum
+from mdpkit.operators.expect import MEAN, SAMPLED, Expectation, mean
 
 NONE, INDEX = np.empty(0), np.empty(0, dtype=np.int64)
 
@@ -65,7 +66,9 @@ def aggregate(mdp: MDP, q: Any, over: Reduction = maximum) -> Any:
     if _has_twin(mdp, q):
         out = np.empty(mdp.n_states)
         flat = np.ascontiguousarray(q).reshape(-1)
-        _aggregate(flat, mdp.action_ptr, over.code, over.parameter, _weight(over), out)
+        kernels.aggregate_states(
+            flat, mdp.action_ptr, over.code, over.parameter, _weight(over), out
+        )
         return out
     return aggregate_reference(mdp, q, over)
 
@@ -86,7 +89,7 @@ def greedy_pairs(mdp: MDP, q: Any, slack: float = 0) -> np.ndarray:
     if not _has_twin(mdp, q):
         return greedy_pairs_reference(mdp, q, slack)
     out = np.empty(mdp.n_states, dtype=np.int64)
-    _greedy(np.ascontiguousarray(q).reshape(-1), mdp.action_ptr, slack, out)
+    kernels.greedy_states(np.ascontiguousarray(q).reshape(-1), mdp.action_ptr, slack, out)
     return out
 
 
@@ -134,8 +137,16 @@ def rounding(mdp: MDP, v: Any, bound: float | None = None) -> float:
     if mdp.is_exact:
         return 0
     size = float(sup(v)) if bound is None else bound
-    per_row = row_rounding(mdp.widest_row, size) + (mdp.defect + 3 * EPS) * size
-    return per_row + 2 * EPS * mdp.reward_size + mdp.reward_error + TINY
+    rewards = mdp.reward_size, mdp.reward_error
+    return action_value_rounding(mdp.widest_row, mdp.defect, size, *rewards)
+
+
+def action_value_rounding(
+    widest: Any, defect: Any, size: Any, reward_size: Any, reward_error: Any = 0.0
+) -> Any:
+    """`rounding` by its ingredients, elementwise; see `MDP` for what they are."""
+    per_row = row_rounding(widest, size) + (defect + 3 * EPS) * size
+    return per_row + 2 * EPS * reward_size + reward_error + TINY
 
 
 # ---- the numba twins -------------------------------------------------------------------------
@@ -171,6 +182,10 @@ def _run(
 ) -> tuple[float, float]:
     """Run the twin of the model's storage block by block; Ctrl-C is heard between blocks."""
     v = np.ascontiguousarray(v, dtype=float)
+    if expect.code == MEAN and not isinstance(mdp.rows, CSR):
+        return _run_dense(mdp, v, over, out, best, q)
+    if expect.code == MEAN and over.code == MAXIMUM:
+        return _run_optimal(mdp, v, out, best, q)
     stop = NONE if mdp._stop is None else mdp._stop
     chosen = INDEX if expect.successors is None else expect.successors
     order, scratch = INDEX, NONE
@@ -182,17 +197,42 @@ def _run(
     low, high = np.inf, -np.inf
     entries = mdp.rows.values.size if isinstance(mdp.rows, CSR) else mdp.rows.size
     for begin, end in blocks(mdp.n_states, entries):
-        span = (begin, end, out, best, q)
+        span, model = (begin, end, out, best, q), (mdp.action_ptr, mdp._r, stop, mdp.gamma)
         if isinstance(mdp.rows, CSR):
             values, columns, row_ptr, _ = mdp.rows
             rows = (values, unsigned(columns), unsigned(row_ptr))
-            twin = _sweep_csr(
-                *rows, mdp.action_ptr, mdp._r, stop, mdp.gamma, v, least, *how, *span
-            )
+            twin = kernels.sweep_csr(*rows, *model, v, least, *how, *span)
         else:
-            twin = _sweep_dense(
-                mdp.rows, mdp.action_ptr, mdp._r, stop, mdp.gamma, v, least, *how, *span
-            )
+            twin = kernels.sweep_dense(mdp.rows, *model, v, least, *how, *span)
+        low, high = min(low, twin[0]), max(high, twin[1])
+    return low, high
+
+
+def _run_dense(
+    mdp: MDP, v: np.ndarray, over: Reduction, out: np.ndarray, best: np.ndarray, q: np.ndarray
+) -> tuple[float, float]:
+    """`_run` for ⊗ = mean on dense rows: BLAS multiplies, the kernel reduces."""
+    low, high, ptr, rows = np.inf, -np.inf, mdp.action_ptr, np.asarray(mdp.rows)
+    how = (over.code, float(over.parameter), _weight(over), v)
+    for begin, end in blocks(mdp.n_states, rows.size):
+        pairs = slice(ptr[begin], ptr[end])
+        values = mdp._r[pairs] + mdp.gamma * (rows[pairs] @ v)
+        if q.size:
+            q[pairs] = values
+        twin = kernels.reduce_states(values, ptr, *how, begin, end, out, best)
+        low, high = min(low, twin[0]), max(high, twin[1])
+    return low, high
+
+
+def _run_optimal(
+    mdp: MDP, v: np.ndarray, out: np.ndarray, best: np.ndarray, q: np.ndarray
+) -> tuple[float, float]:
+    """`_run` for ⊕ = max and ⊗ = mean on CSR rows."""
+    low, high = np.inf, -np.inf
+    values, columns, row_ptr, _ = mdp.rows
+    model = (values, unsigned(columns), unsigned(row_ptr), mdp.action_ptr, mdp._r, mdp.gamma)
+    for begin, end in blocks(mdp.n_states, values.size):
+        twin = kernels.optimal_csr(*model, v, begin, end, out, best, q)
         low, high = min(low, twin[0]), max(high, twin[1])
     return low, high
 
@@ -200,97 +240,6 @@ def _run(
 def unsigned(index: np.ndarray) -> np.ndarray:
     """The same memory, unsigned: signed indices cost numba up to 3.4× (wrap-around checks)."""
     return index.view(f"u{index.dtype.itemsize}") if index.dtype.kind == "i" else index
-
-
-@njit
-def _finish_state(s, q, first, n, v, over, parameter, weight, out, best, every_q):
-    """Reduce one state's action values; return (T v − v)(s)."""
-    top = 0
-    for i in range(1, n):
-        if q[i] > q[top]:
-            top = i
-    best[s] = first + top
-    out[s] = q[top] if over == MAXIMUM else reduce_row(over, q, n, parameter, weight, first)
-    if every_q.size:
-        for i in range(n):
-            every_q[first + i] = q[i]
-    return out[s] - v[s]
-
-
-@njit
-def _sweep_dense(
-    rows, action_ptr, r, stop, gamma, v, least, over, parameter, weight, expect, tau, chosen,
-    order, p, gathered, begin, end, out, best, every_q,
-):  # fmt: skip
-    low, high = np.inf, -np.inf
-    q = np.empty(np.max(action_ptr[begin + 1 : end + 1] - action_ptr[begin:end]))
-    for s in range(begin, end):
-        first, n = action_ptr[s], action_ptr[s + 1] - action_ptr[s]
-        for i in range(n):
-            pair = first + i
-            if expect == MEAN:
-                total = 0.0
-                for t in range(v.size):
-                    total += rows[pair, t] * v[t]
-            elif expect == SAMPLED:
-                total = v[chosen[pair]] if chosen[pair] >= 0 else 0.0
-            else:
-                end_here = stop[pair] if stop.size else 0.0
-                for t in range(v.size):
-                    p[t], gathered[t] = rows[pair, order[t]], v[order[t]]
-                total = expect_row(expect, p, gathered, v.size, end_here, tau, least)
-            q[i] = r[pair] + gamma * total
-        change = _finish_state(s, q, first, n, v, over, parameter, weight, out, best, every_q)
-        low, high = min(low, change), max(high, change)
-    return low, high
-
-
-@njit
-def _sweep_csr(
-    values, columns, row_ptr, action_ptr, r, stop, gamma, v, least, over, parameter, weight,
-    expect, tau, chosen, order, p, gathered, begin, end, out, best, every_q,
-):  # fmt: skip
-    low, high = np.inf, -np.inf
-    q = np.empty(np.max(action_ptr[begin + 1 : end + 1] - action_ptr[begin:end]))
-    for s in range(begin, end):
-        first, n = action_ptr[s], action_ptr[s + 1] - action_ptr[s]
-        for i in range(n):
-            pair = first + i
-            if expect == MEAN:
-                total = 0.0
-                for j in range(row_ptr[pair], row_ptr[pair + 1]):
-                    total += values[j] * v[columns[j]]
-            elif expect == SAMPLED:
-                total = v[chosen[pair]] if chosen[pair] >= 0 else 0.0
-            else:
-                end_here = stop[pair] if stop.size else 0.0
-                size = row_ptr[pair + 1] - row_ptr[pair]
-                for j in range(size):
-                    p[j], gathered[j] = values[row_ptr[pair] + j], v[columns[row_ptr[pair] + j]]
-                total = expect_row(expect, p, gathered, size, end_here, tau, least)
-            q[i] = r[pair] + gamma * total
-        change = _finish_state(s, q, first, n, v, over, parameter, weight, out, best, every_q)
-        low, high = min(low, change), max(high, change)
-    return low, high
-
-
-@njit
-def _aggregate(q, action_ptr, over, parameter, weight, out):
-    for s in range(out.size):
-        first, n = action_ptr[s], action_ptr[s + 1] - action_ptr[s]
-        out[s] = reduce_row(over, q[first:], n, parameter, weight, first)
-
-
-@njit
-def _greedy(q, action_ptr, slack, out):
-    for s in range(out.size):
-        top = q[action_ptr[s]]
-        for pair in range(action_ptr[s], action_ptr[s + 1]):
-            top = max(top, q[pair])
-        for pair in range(action_ptr[s], action_ptr[s + 1]):
-            if q[pair] >= top - slack:
-                out[s] = pair
-                break
 
 
 def check_shape(x: Any, shape: tuple[int, ...], name: str) -> None:

@@ -53,18 +53,48 @@ def in_place_sweep_reference(
 
 def chain_sweep(rows: Rows, r: np.ndarray, gamma: float, v: np.ndarray) -> np.ndarray:
     """r + γ P v for a chain of S rows: one sweep of T_π."""
-    out = np.empty(r.size)
-    if not isinstance(rows, CSR):
-        return r + gamma * (rows @ v)
-    values, columns, row_ptr = rows.values, unsigned(rows.columns), unsigned(rows.row_ptr)
-    for begin, end in blocks(r.size, values.size):
-        _chain_csr(values, columns, row_ptr, r, gamma, v, begin, end, out)
-    return out
+    return chain_change(rows, r, gamma, v)[0]
 
 
 def chain_sweep_reference(rows: Rows, r: np.ndarray, gamma: float, v: np.ndarray) -> np.ndarray:
     """`chain_sweep` as it is defined."""
     return r + gamma * multiply(rows, v)
+
+
+def chain_change(
+    rows: Rows, r: np.ndarray, gamma: float, v: np.ndarray
+) -> tuple[np.ndarray, float, float]:
+    """T_π v = r + γ P v for a chain of S rows, and the extremes of T_π v − v."""
+    if not isinstance(rows, CSR):
+        out = r + gamma * (rows @ v)
+        return out, float((out - v).min()), float((out - v).max())
+    out, low, high = np.empty(r.size), np.inf, -np.inf
+    values, columns, row_ptr = rows.values, unsigned(rows.columns), unsigned(rows.row_ptr)
+    for begin, end in blocks(r.size, values.size):
+        least, most = _chain_csr(values, columns, row_ptr, r, gamma, v, begin, end, out)
+        low, high = min(low, least), max(high, most)
+    return out, low, high
+
+
+def chain_change_reference(
+    rows: Rows, r: np.ndarray, gamma: float, v: np.ndarray
+) -> tuple[np.ndarray, float, float]:
+    """`chain_change` as it is defined."""
+    out = r + gamma * multiply(rows, v)
+    return out, float((out - v).min()), float((out - v).max())
+
+
+def gathered(rows: Rows, index: np.ndarray) -> Rows:
+    """`policy.take_rows` in one pass: the rows of a policy, as sweeps want them."""
+    if not isinstance(rows, CSR):
+        return rows[index]
+    counts = (rows.row_ptr[1:] - rows.row_ptr[:-1])[index]
+    ptr = np.zeros(index.size + 1, dtype=rows.row_ptr.dtype)
+    np.cumsum(counts, out=ptr[1:])
+    values = np.empty(ptr[-1])
+    columns = np.empty(ptr[-1], dtype=rows.columns.dtype)
+    _gather(rows.values, rows.columns, rows.row_ptr, index, ptr, values, columns)
+    return CSR(values, columns, ptr, rows.n_columns)
 
 
 @njit
@@ -99,8 +129,20 @@ def _in_place_csr(values, columns, row_ptr, action_ptr, r, gamma, v, order):
 
 @njit
 def _chain_csr(values, columns, row_ptr, r, gamma, v, begin, end, out):
+    low, high = np.inf, -np.inf
     for s in range(begin, end):
         total = 0.0
         for j in range(row_ptr[s], row_ptr[s + 1]):
             total += values[j] * v[columns[j]]
         out[s] = r[s] + gamma * total
+        low, high = min(low, out[s] - v[s]), max(high, out[s] - v[s])
+    return low, high
+
+
+@njit
+def _gather(values, columns, row_ptr, index, ptr, own_values, own_columns):
+    for i in range(index.size):
+        shift = row_ptr[index[i]] - ptr[i]
+        for j in range(ptr[i], ptr[i + 1]):
+            own_values[j] = values[j + shift]
+            own_columns[j] = columns[j + shift]

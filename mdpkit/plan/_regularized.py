@@ -3,12 +3,15 @@
 For every ⊕ that is monotone and moves with constants, T_Ω is a γ-contraction that commutes
 with shifts as T does, so the interval that T_Ω v − v proves is MacQueen's (`certify.tails`);
 only the rounding of ⊕ itself is added.
+
+The functions of `method` are methods: a class takes them by name, `gap = shared.gap`, and has
+`over`, the ⊕ of its limit.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -25,6 +28,7 @@ from mdpkit.operators.bellman import (
     rounding,
     sweep,
 )
+from mdpkit.operators.projection import attaining
 from mdpkit.policy import probabilities
 
 TIES = 1e-12
@@ -40,11 +44,20 @@ class State(NamedTuple):
     high: float
 
 
-def temperature(tau: float) -> float:
+class Regularized(Protocol):
+    """A method whose limit is the fixed point of T_Ω."""
+
+    @property
+    def over(self) -> Reduction:
+        """Its ⊕."""
+        ...
+
+
+def temperature(tau: float, name: str = "tau") -> float:
     """τ as a float. Raises ValueError unless it is finite and > 0, naming the hard method."""
     if not 0 < tau < math.inf:
         raise ValueError(
-            f"tau must be finite and > 0; it is {tau}. At temperature 0 nothing is soft: "
+            f"{name} must be finite and > 0; it is {tau}. At temperature 0 nothing is soft: "
             "use ValueIteration(), PolicyIteration() or `maximum`."
         )
     return float(tau)
@@ -81,41 +94,48 @@ def swept(mdp: MDP, v: np.ndarray, over: Reduction) -> State:
     return State(v, new.v, new.low, new.high)
 
 
-def evaluation_error(mdp: MDP, over: Reduction, size: float) -> float:
-    """A bound on the rounding of ⊕ where ‖v‖∞ and ‖T_Ω v‖∞ are at most `size`."""
-    return over.rounding(mdp.n_actions, mdp.reward_size + size, size)
+# ---- methods of several classes --------------------------------------------------------------
 
 
-def gap(mdp: MDP, state: State, over: Reduction) -> float:
+def init(method: Regularized, mdp: MDP, start: np.ndarray | None = None) -> State:
+    """Values 0, or those given. Raises ModelError at γ = 1 and on exact models."""
+    readied(mdp, method.over)
+    v = start_values(mdp, start)
+    return State(v, v, -np.inf, np.inf)
+
+
+def step(method: Regularized, mdp: MDP, state: State) -> State:
+    """One sweep."""
+    new = swept(mdp, state.v, method.over)
+    return new._replace(v=new.image)
+
+
+def gap(method: Regularized, mdp: MDP, state: Any) -> float:
     """Width of the interval that T_Ω v − v proves, rounding included."""
     size = max(float(sup(state.v)), float(sup(state.image)))
-    more = evaluation_error(mdp, over, size)
+    # The rounding of ⊕, where ‖v‖∞ and ‖T_Ω v‖∞ are at most `size`.
+    more = method.over.rounding(mdp.n_actions, mdp.reward_size + size, size)
     return interval(mdp, state.low, state.high, size, more)
 
 
-def floor(mdp: MDP, state: State, over: Reduction) -> float:
+def floor(method: Regularized, mdp: MDP, state: Any) -> float:
     """The gap that rounding leaves at the fixed point."""
-    return gap(mdp, state._replace(low=0.0, high=0.0), over)
+    return gap(method, mdp, state._replace(low=0.0, high=0.0))
 
 
-def attaining(mdp: MDP, q: Any, over: Reduction) -> np.ndarray:
-    """The policy that attains ⊕ of q, in pair layout."""
-    where, shape = (mdp.pair_states, mdp.pair_actions), (mdp.n_states, mdp.n_actions)
-    weight = None if over.weight is None else mdp.table(over.weight, fill=0.0)
-    mask = np.zeros(shape, dtype=bool)
-    mask[where] = True
-    with np.errstate(over="ignore"):  # (q − top)/τ may be −∞, and its exponential is 0
-        policy = over(mdp.table(q, fill=0.0), mask, weight)[1]
-    return policy[where].reshape(mdp.pair_shape)
+def rate(method: Regularized, mdp: MDP) -> float:
+    """γ a step, toward the fixed point of T_Ω."""
+    return mdp.gamma
 
 
-def certificate(mdp: MDP, v: np.ndarray, over: Reduction) -> Certificate:
+def certify(method: Regularized, mdp: MDP, state: Any) -> Certificate:
     """Bounds on the fixed point of T_Ω from v; policy and q belong to the midpoint.
 
     The policy that attains T_Ω v is worth at least the lower bound that v proves: its own
     T_Ω^π v is T_Ω v, and the rounding of its probabilities counts in the second order only.
     """
-    lower, upper, _ = _bounds(mdp, v, over)
+    over = method.over
+    lower, upper, _ = _bounds(mdp, state.v, over)
     middle = (lower + upper) / 2
     below, _, q = _bounds(mdp, middle, over)
     pi = attaining(mdp, q, over)

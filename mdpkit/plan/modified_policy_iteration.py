@@ -1,7 +1,8 @@
 """Modified (truncated) policy iteration: a greedy sweep, then m sweeps of its policy.
 
     v_{k+1} = (T_{π_{k+1}})ᵐ v_k,   π_{k+1} greedy in v_k
-    m = 1 is value iteration, m → ∞ policy iteration
+    m = 1 is value iteration, m → ∞ policy iteration; adaptively, m is where the policy's own
+    interval is a tenth of the greedy sweep's, and v is then shifted to the interval's middle
     λ: v_{k+1} = (1−λ) Σ_j λʲ (T_π)ʲ⁺¹ v_k, cut after m sweeps;   λ = 0 is value iteration
 
 The sweeps run on a matrix of the policy's rows only, gathered once an improvement.
@@ -16,11 +17,15 @@ from typing import NamedTuple
 import numpy as np
 
 from mdpkit._array import sup
-from mdpkit.certify import interval
+from mdpkit._rows import Rows
+from mdpkit.certify import interval, rounding_floor
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import sweep
-from mdpkit.operators.sweep import chain_sweep
-from mdpkit.policy import take_rows
+from mdpkit.operators.sweep import chain_change, chain_sweep, gathered
+
+TENTH = 0.1
+MOST, FIXED = 1000, 20
+"""Sweeps of one policy at most, and where no interval is known."""
 
 
 class State(NamedTuple):
@@ -35,47 +40,68 @@ class State(NamedTuple):
 
 @dataclass(frozen=True)
 class ModifiedPolicyIteration:
-    """Truncated policy iteration: `sweeps` ≥ 1 of T_π each time, weighted by λ in [0, 1]."""
+    """Truncated policy iteration: `sweeps` ≥ 1 of T_π each time, weighted by λ in [0, 1].
 
-    sweeps: int = 20
+    sweeps=None chooses their number anew at each improvement (λ is then 1).
+    """
+
+    sweeps: int | None = 20
     lambda_: float = 1.0
     key = "mpi"
 
     def __post_init__(self):
-        if self.sweeps < 1:
+        if self.sweeps is not None and self.sweeps < 1:
             raise ValueError(f"sweeps must be ≥ 1; it is {self.sweeps}.")
         if not 0 <= self.lambda_ <= 1:
             raise ValueError(f"lambda_ must lie in [0, 1]; it is {self.lambda_}.")
+        if self.sweeps is None and self.lambda_ != 1:
+            raise ValueError("sweeps=None goes with lambda_=1.")
 
     def init(self, mdp: MDP, start: np.ndarray | None = None) -> State:
         """Values 0, or those given, and their greedy sweep."""
-        return _swept(mdp, np.zeros(mdp.n_states) if start is None else start)
+        return swept(mdp, np.zeros(mdp.n_states) if start is None else start)
 
     def step(self, mdp: MDP, state: State) -> State:
         """The other m − 1 sweeps of the greedy policy, and the next greedy sweep."""
         if self.sweeps == 1:
-            return _swept(mdp, state.image)
-        rows, r = take_rows(mdp.rows, state.best), mdp._r[state.best]
+            return swept(mdp, state.image)
+        rows, r = gathered(mdp.rows, state.best), mdp._r[state.best]
+        if self.sweeps is None:
+            return swept(mdp, _evaluated(mdp, rows, r, state))
         power, v = state.image, state.image * (1 - self.lambda_)
-        for j in range(1, self.sweeps):
+        for j in range(1, self.sweeps or FIXED):
             power = chain_sweep(rows, r, mdp.gamma, power)
             v = v + self._weight(j) * power
-        return _swept(mdp, power if self.lambda_ == 1 else v)
+        return swept(mdp, power if self.lambda_ == 1 else v)
 
     def gap(self, mdp: MDP, state: State) -> float:
         """Width of the interval that T v − v proves, rounding included."""
         return interval(mdp, state.low, state.high, float(sup(state.v)))
 
-    def rate(self, mdp: MDP) -> float:
-        """γ a step."""
-        return mdp.gamma
+    def rate(self, mdp: MDP) -> float | None:
+        """γ a step; none is claimed where the number of sweeps is chosen."""
+        return None if self.sweeps is None else mdp.gamma
 
     def _weight(self, j: int) -> float:
         """(1−λ)λʲ, and all that is left on the last power."""
-        last = j == self.sweeps - 1
+        last = j == (self.sweeps or FIXED) - 1
         return self.lambda_**j * (1 if last else 1 - self.lambda_)
 
 
-def _swept(mdp: MDP, v: np.ndarray) -> State:
+def _evaluated(mdp: MDP, rows: Rows, r: np.ndarray, state: State) -> np.ndarray:
+    """v^π from T v, to a tenth of the interval that T v − v left open."""
+    v, low, high, size = state.image, state.low, state.high, float(sup(state.image))
+    goal = max(TENTH * interval(mdp, low, high, size), 2 * rounding_floor(mdp, size))
+    for _ in range(MOST if goal < np.inf else FIXED):
+        v, low, high = chain_change(rows, r, mdp.gamma, v)
+        if interval(mdp, low, high, size) <= goal:
+            break
+    if mdp.gamma < 1 and not mdp.stops:
+        v = v + mdp.gamma / (1 - mdp.gamma) * (low + high) / 2
+    return v
+
+
+def swept(mdp: MDP, v: np.ndarray) -> State:
+    """v with its greedy sweep."""
     new = sweep(mdp, v)
     return State(v, new.v, new.best, new.low, new.high)

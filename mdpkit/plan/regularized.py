@@ -5,8 +5,8 @@
 
 `sweeps` > 1 is modified policy iteration: the policy π that attains T_Ω v has the reward
 r_π − Ω(π) = T_Ω v − γP_π v, and v ← (T_Ω^π)ᵐ v. The bounds are those of the hard methods.
-Checked in tests/plan/test_soft.py. Source: Geist, Scherrer & Pietquin (2019); Scherrer et al.
-(2015).
+Checked in proofs_checks (X22) and tests/plan/test_soft.py.
+Source: Geist, Scherrer & Pietquin (2019); Scherrer et al. (2015).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mdpkit.certify import Certificate
 from mdpkit.mdp import MDP
 from mdpkit.operators.aggregate import Reduction
 from mdpkit.operators.bellman import action_values
+from mdpkit.operators.projection import attaining
 from mdpkit.operators.sweep import chain_sweep
 from mdpkit.plan import _regularized as shared
 from mdpkit.plan._regularized import State
@@ -36,33 +36,8 @@ class RegularizedValueIteration:
 
     over: Reduction
     key = "regularized-vi"
-
-    def init(self, mdp: MDP, start: np.ndarray | None = None) -> State:
-        """Values 0, or those given. Raises ModelError at γ = 1 and on exact models."""
-        shared.readied(mdp, self.over)
-        v = shared.start_values(mdp, start)
-        return State(v, v, -np.inf, np.inf)
-
-    def step(self, mdp: MDP, state: State) -> State:
-        """One sweep."""
-        new = shared.swept(mdp, state.v, self.over)
-        return new._replace(v=new.image)
-
-    def gap(self, mdp: MDP, state: State) -> float:
-        """Width of the MacQueen–Porteus interval, rounding included."""
-        return shared.gap(mdp, state, self.over)
-
-    def floor(self, mdp: MDP, state: State) -> float:
-        """The gap that rounding leaves."""
-        return shared.floor(mdp, state, self.over)
-
-    def certify(self, mdp: MDP, state: State) -> Certificate:
-        """Bounds on the regularized optimum."""
-        return shared.certificate(mdp, state.v, self.over)
-
-    def rate(self, mdp: MDP) -> float:
-        """γ a step, toward the regularized optimum."""
-        return mdp.gamma
+    init, step = shared.init, shared.step
+    gap, floor, rate, certify = shared.gap, shared.floor, shared.rate, shared.certify
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +47,7 @@ class RegularizedModifiedPolicyIteration:
     over: Reduction
     sweeps: int = 20
     key = "regularized-mpi"
+    gap, floor, certify = shared.gap, shared.floor, shared.certify
 
     def __post_init__(self):
         if self.sweeps < 1:
@@ -86,21 +62,9 @@ class RegularizedModifiedPolicyIteration:
         """The other m − 1 sweeps of the policy, and the next regularized sweep."""
         v = state.image
         if self.sweeps > 1:
-            pi = shared.attaining(mdp, action_values(mdp, state.v), self.over)
+            pi = attaining(mdp, action_values(mdp, state.v), self.over)
             rows, _, _ = under(mdp, pi)
             r = state.image - chain_sweep(rows, np.zeros(mdp.n_states), mdp.gamma, state.v)
             for _ in range(1, self.sweeps):
                 v = chain_sweep(rows, r, mdp.gamma, v)
         return shared.swept(mdp, v, self.over)
-
-    def gap(self, mdp: MDP, state: State) -> float:
-        """Width of the interval that T_Ω v − v proves, rounding included."""
-        return shared.gap(mdp, state, self.over)
-
-    def floor(self, mdp: MDP, state: State) -> float:
-        """The gap that rounding leaves."""
-        return shared.floor(mdp, state, self.over)
-
-    def certify(self, mdp: MDP, state: State) -> Certificate:
-        """Bounds on the regularized optimum."""
-        return shared.certificate(mdp, state.v, self.over)

@@ -4,7 +4,8 @@
     v_{k+1} ≥ T_τ v_k ≥ v_k,    ‖v*_τ − v_{k+1}‖∞ ≤ γ ‖v*_τ − v_k‖∞
     ‖v*_τ − v_{k+1}‖∞ ≤ γ²H/(8τ) · sp(v*_τ − v_k)²      quadratic from the first step on
 
-Checked in tests/plan/test_soft.py. Source: Haarnoja et al. (2018); Cen et al. (2022).
+Checked in proofs_checks (K4, K5) and tests/plan/test_soft.py.
+Source: Haarnoja et al. (2018); Cen et al. (2022).
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from mdpkit.certify import Certificate
 from mdpkit.mdp import MDP
 from mdpkit.operators.aggregate import Reduction, soft
 from mdpkit.operators.bellman import action_values
+from mdpkit.operators.projection import attaining
 from mdpkit.operators.resolvent import solve_chain
 from mdpkit.operators.sweep import chain_sweep
 from mdpkit.plan import _regularized as shared
@@ -36,6 +37,7 @@ class SoftPolicyIteration:
     tau: float = 1.0
     prior: Any = None
     key = "soft-pi"
+    gap, floor, rate, certify = shared.gap, shared.floor, shared.rate, shared.certify
 
     def __post_init__(self):
         shared.temperature(self.tau)
@@ -58,23 +60,7 @@ class SoftPolicyIteration:
 
     def _improved(self, mdp: MDP, state: State) -> State:
         # r_π − τ KL(π‖p) = T_τ v − γ P_π v for the π that attains T_τ v.
-        pi = shared.attaining(mdp, action_values(mdp, state.v), self.over)
+        pi = attaining(mdp, action_values(mdp, state.v), self.over)
         rows, _, _ = under(mdp, pi)
         r = state.image - chain_sweep(rows, np.zeros(mdp.n_states), mdp.gamma, state.v)
         return shared.swept(mdp, solve_chain(rows, r, mdp.gamma, state.image), self.over)
-
-    def gap(self, mdp: MDP, state: State) -> float:
-        """Width of the interval that T_τ v − v proves, rounding included."""
-        return shared.gap(mdp, state, self.over)
-
-    def floor(self, mdp: MDP, state: State) -> float:
-        """The gap that rounding leaves."""
-        return shared.floor(mdp, state, self.over)
-
-    def certify(self, mdp: MDP, state: State) -> Certificate:
-        """Bounds on v*_τ."""
-        return shared.certificate(mdp, state.v, self.over)
-
-    def rate(self, mdp: MDP) -> float:
-        """γ a step, toward v*_τ."""
-        return mdp.gamma

@@ -6,7 +6,8 @@
 
 τ is in units of reward. Without a prior p ≡ 1, the counting measure (entropy regularization):
 v* ≤ v*_τ ≤ v* + τ H log A. With the uniform distribution, v* − τ H log A ≤ v*_τ ≤ v*.
-Checked in tests/plan/test_soft.py. Source: Ziebart (2010); Haarnoja et al. (2017).
+Checked in proofs_checks (K1, K6, K8) and tests/plan/test_soft.py.
+Source: Ziebart (2010); Haarnoja et al. (2017).
 """
 
 from __future__ import annotations
@@ -14,13 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from mdpkit.certify import Certificate
-from mdpkit.mdp import MDP
 from mdpkit.operators.aggregate import Reduction, soft
 from mdpkit.plan import _regularized as shared
-from mdpkit.plan._regularized import State
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +32,8 @@ class SoftValueIteration:
     tau: float = 1.0
     prior: Any = None
     key = "soft-vi"
+    init, step = shared.init, shared.step
+    gap, floor, rate, certify = shared.gap, shared.floor, shared.rate, shared.certify
 
     def __post_init__(self):
         shared.temperature(self.tau)
@@ -44,30 +42,3 @@ class SoftValueIteration:
     def over(self) -> Reduction:
         """The log-sum-exp that stands for max."""
         return soft(self.tau, self.prior)
-
-    def init(self, mdp: MDP, start: np.ndarray | None = None) -> State:
-        """Values 0, or those given. Raises ModelError at γ = 1 and on exact models."""
-        shared.readied(mdp, self.over)
-        v = shared.start_values(mdp, start)
-        return State(v, v, -np.inf, np.inf)
-
-    def step(self, mdp: MDP, state: State) -> State:
-        """One sweep."""
-        new = shared.swept(mdp, state.v, self.over)
-        return new._replace(v=new.image)
-
-    def gap(self, mdp: MDP, state: State) -> float:
-        """Width of the MacQueen–Porteus interval, rounding included."""
-        return shared.gap(mdp, state, self.over)
-
-    def floor(self, mdp: MDP, state: State) -> float:
-        """The gap that rounding leaves."""
-        return shared.floor(mdp, state, self.over)
-
-    def certify(self, mdp: MDP, state: State) -> Certificate:
-        """Bounds on v*_τ."""
-        return shared.certificate(mdp, state.v, self.over)
-
-    def rate(self, mdp: MDP) -> float:
-        """γ a step, toward v*_τ."""
-        return mdp.gamma

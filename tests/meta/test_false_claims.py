@@ -256,6 +256,17 @@ def test_rounding_alone_refutes_nothing():
     assert check(without_tolerance).verdict == "holds"
 
 
+def test_an_infinite_side_is_said_in_words():
+    @claim(source="-", exact="B")
+    def is_finite(mdp: MDP):
+        """log 0 ≥ 0."""
+        return Leq(-np.log(np.zeros(1)), 0.0)
+
+    verdict = check(is_finite)
+    assert verdict.verdict == "refuted"
+    assert verdict.said[-1] == "left = inf  >  right = 0   (inf > 0)"
+
+
 # ---- hypotheses ------------------------------------------------------------------------------
 
 

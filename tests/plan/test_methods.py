@@ -23,6 +23,7 @@ EVERY = [
     GaussSeidel("random"),
     GaussSeidel("alternating"),
     ModifiedPolicyIteration(sweeps=1),
+    ModifiedPolicyIteration(sweeps=None),
     ModifiedPolicyIteration(sweeps=5, lambda_=0.7),
     LinearProgram("dual"),
 ]
