@@ -35,10 +35,15 @@ class UnboundedError(ModelError, ArithmeticError):
     """The value is infinite or undefined; ``witness["states"]`` is the offending class."""
 
 
+class NotDifferentiableError(ModelError, ArithmeticError):
+    """A maximum is attained more than once, so its derivatives are one-sided; ``witness``."""
+
+
 class NotSolvedError(ArithmeticError):
     """The gap asked for is not certified; ``solution`` holds what is."""
 
-    def __init__(self, message: str, solution: Any):
+    # A pickle calls with the message alone and then restores the attributes.
+    def __init__(self, message: str, solution: Any = None):
         super().__init__(message)
         self.solution = solution
 
@@ -46,13 +51,20 @@ class NotSolvedError(ArithmeticError):
 class NonFiniteError(ArithmeticError):
     """An iterate left the finite numbers; ``step`` and ``state`` say when and where."""
 
-    def __init__(self, message: str, *, step: int, state: int):
+    def __init__(self, message: str, *, step: int = 0, state: int = 0):
         super().__init__(message)
         self.step, self.state = step, state
 
 
 class SingularError(ArithmeticError):
-    """I − γP_π is singular in floating point, though the model may be well posed."""
+    """A linear system is singular in floating point; ``rank`` of its matrix, None if unknown.
+
+    For I − γP_π that is no statement about the model, which may be well posed.
+    """
+
+    def __init__(self, message: str, *, rank: int | None = None):
+        super().__init__(message)
+        self.rank = rank
 
 
 class ModelWarning(UserWarning):
@@ -65,3 +77,7 @@ class PrecisionWarning(UserWarning):
 
 class CacheWarning(UserWarning):
     """Compiled kernels cannot be kept on disk, so every process compiles them again."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written; the solve goes on without."""

@@ -2,7 +2,8 @@
 
     ‖v_k − v*‖∞ ≤ rateᵏ ‖v_0 − v*‖∞   from v_0 ≤ T v_0
 
-v* is the midpoint of bounds at the rounding floor. `slack` is what it and the rounding of the
+A method with `bounds` begins from a policy, and says itself which error its theorem bounds. v*
+is the midpoint of bounds at the rounding floor. `slack` is what it and the rounding of the
 steps may add to an error, so that a bound counts as broken only where it is.
 """
 
@@ -20,6 +21,9 @@ CLEAR = 1e3
 """A ratio is read only where the bound is this many times the slack: below it is noise."""
 
 
+VALUES = "‖v_k − v*‖∞"
+
+
 class Truth(NamedTuple):
     """v*, and how far a measured error may exceed its bound for want of digits."""
 
@@ -28,11 +32,15 @@ class Truth(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """Errors, bounds (None without a theorem) and certified gaps of a method, from step 0."""
+    """Errors, bounds (None without a theorem) and certified gaps of a method, from step 0.
+
+    quantity : the error that is measured, in symbols.
+    """
 
     errors: list[float]
     bounds: list[float] | None
     gaps: list[float]
+    quantity: str = VALUES
 
     def broken(self, slack: float) -> list[int]:
         """The steps whose error exceeds its bound."""
@@ -48,13 +56,15 @@ class Curve(NamedTuple):
         return max(clear, default=None, key=lambda found: found[0])
 
 
-def truth(mdp: MDP, start: np.ndarray) -> Truth:
-    """v* to the rounding floor, for iterates no larger than v* and `start`."""
+def truth(mdp: MDP, start: np.ndarray, tau: float = 0.0) -> Truth:
+    """v*, or v*_τ, to the rounding floor, for iterates no larger than it and `start`."""
     import mdpkit as mk
     from mdpkit._array import sup
     from mdpkit.certify import rounding_floor
+    from mdpkit.plan import SoftPolicyIteration
 
-    solution = mk.solve(mdp, tol=0.0, throw=False)
+    method = SoftPolicyIteration(tau) if tau else None
+    solution = mk.solve(mdp, method, tol=0.0, throw=False)
     if solution.status is mk.Status.INTERRUPTED:
         raise KeyboardInterrupt
     size = max(float(sup(solution.v)), float(sup(start)))
@@ -80,16 +90,23 @@ def measure(
 
     errors: list[float] = []
     gaps: list[float] = []
+    states: list[Any] = []
     before = None
-    for k, (state, gap) in enumerate(mk.iterate(mdp, method, start=start)):
+    own = hasattr(method, "bounds")
+    for k, (state, gap) in enumerate(mk.iterate(mdp, method, start=None if own else start)):
         if before is not None and np.array_equal(before, state.v):
             break
         errors.append(float(abs(state.v - v).max()))
         gaps.append(float(gap))
         before = state.v
+        if own:
+            states.append(state)
         tick()
         if k == steps:
             break
+    found = method.bounds(mdp, states, v) if own else None
+    if found is not None:
+        return Curve(found.errors.tolist(), found.bounds.tolist(), gaps, found.quantity)
     rate = method.rate(mdp) if hasattr(method, "rate") else None
     bounds = None if rate is None else [rate**k * errors[0] for k in range(len(errors))]
     return Curve(errors, bounds, gaps)

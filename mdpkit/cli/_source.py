@@ -100,9 +100,11 @@ def method(key: str, *, average: bool = False) -> Any:
 
     average   whether methods for the average reward, and soft ones, are among them
     """
+    from mdpkit.improve import IMPROVE_METHODS, SOFT_IMPROVE_METHODS
     from mdpkit.plan import AVERAGE_METHODS, METHODS, SOFT_METHODS
 
-    known: dict[str, Any] = METHODS | AVERAGE_METHODS | SOFT_METHODS if average else METHODS
+    known: dict[str, Any] = METHODS | IMPROVE_METHODS | SOFT_IMPROVE_METHODS
+    known = known | AVERAGE_METHODS | SOFT_METHODS if average else known
     if key in known:
         return known[key]()
     names = {made.__name__: k for k, made in known.items()} | {k: k for k in known}

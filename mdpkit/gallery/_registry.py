@@ -108,8 +108,13 @@ def names() -> tuple[str, ...]:
 
 
 def get(name: str) -> Entry:
-    """Return the entry of a model; SourceError with the closest names if there is none."""
+    """Return the entry of a model; SourceError with the closest names if there is none.
+
+    Hyphens may be left out: "riverswim" is "river-swim".
+    """
     entries = _entries()
+    joined = {known.replace("-", ""): known for known in entries}
+    name = joined.get(name, name)
     if name in entries:
         return entries[name]
     close = difflib.get_close_matches(str(name), entries, n=3, cutoff=0.4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from mdpkit.gallery._build import always, tabulate, uniform, whole
+from mdpkit.gallery._build import always, number, tabulate, uniform, whole
 from mdpkit.gallery._registry import Known, model
 from mdpkit.mdp import MDP
 
@@ -159,3 +159,37 @@ def windy(kings: bool = False, gusts: bool = False, gamma: float = 1.0) -> MDP:
 
 def _flag(x: bool | int, name: str) -> bool:
     return bool(x) if isinstance(x, bool) else bool(whole(x, name, 0, 1))
+
+
+WALLS = {(1, 2), (2, 2), (3, 2), (4, 5), (0, 7), (1, 7), (2, 7)}
+
+
+@model(
+    source="Sutton & Barto (2018), Example 8.1",
+    known=[
+        Known({"start": Fraction(19, 20) ** 13, 17: 1, 26: Fraction(19, 20)}),
+        Known({"start": -14, 17: -1}, given={"gamma": 1.0, "goal": 0, "step": -1}),
+    ],
+)
+def dyna_maze(goal: float = 1, step: float = 0, gamma: float = 0.95) -> MDP:
+    """Through a 6 × 9 maze with three walls, from (2,0) to (0,8), 14 steps by the shortest way.
+
+    A move into a wall or off the grid stays. The walls' own cells are never entered; in them
+    the same moves apply.
+
+    goal, step   reward for reaching the goal, which ends the episode, beside that of any step
+    """
+    gain, cost = number(goal, "goal"), number(step, "step")
+    moves, last = (UP, DOWN, RIGHT, LEFT), 8
+
+    def rule(s: int, a: int) -> list:
+        if s == last:
+            return [(1, None, 0)]
+        cell = divmod(s, 9)
+        after = _clip(cell, moves[a], 6, 9)
+        row, column = cell if after in WALLS else after
+        t = row * 9 + column
+        return [(1, None, gain + cost) if t == last else (1, t, cost)]
+
+    states, actions = _names(6, 9), [NAMES[move] for move in moves]
+    return tabulate(rule, [4] * 54, gamma, start=18, states=states, actions=actions)

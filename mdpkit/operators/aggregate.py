@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from mdpkit._array import EPS, TINY, kind, namespace
-from mdpkit._jit import njit
+from mdpkit._jit import inlined, njit
 
 MAXIMUM, EXPECTED, SOFT, MELLOWMAX, SPARSEMAX, EXPECTILE, BOLTZMANN, EPSILON_GREEDY = range(8)
 
@@ -215,16 +215,22 @@ _REFERENCE: dict[int, Callable[..., tuple[Any, Any]]] = {
 # ---- the numba twin: one state's q[0:n], its weights from `first` on (none: all 1) -----------
 
 
+@inlined
+def largest(q: np.ndarray, begin: int, end: int) -> float:
+    """Return max of q[begin:end], for kernels that cannot afford the call of `reduce_row`."""
+    top = q[begin]
+    for i in range(begin + 1, end):
+        top = max(top, q[i])
+    return top
+
+
 @njit
 def reduce_row(
     code: int, q: np.ndarray, n: int, parameter: float, weight: np.ndarray, first: int
 ) -> float:
     """Return ⊕ of q[0:n]."""
     if code == MAXIMUM:
-        top = q[0]
-        for i in range(1, n):
-            top = max(top, q[i])
-        return top
+        return largest(q, 0, n)
     if code == EXPECTED:
         total = 0.0
         for i in range(n):

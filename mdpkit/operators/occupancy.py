@@ -42,7 +42,7 @@ def occupancy(mdp: MDP, policy: Any, start: Any = None) -> np.ndarray:
     first = mu[inside] * _scale(mdp)
     d = np.full(mdp.n_states, mdp.gamma * 0, dtype=mdp.r.dtype)
     # The truth is at least (1−γ)μ: rounding below it can only be undone.
-    d[inside] = np.maximum(solve_chain(_transposed(rows), first, mdp.gamma), first)
+    d[inside] = np.maximum(solve_chain(transposed(rows), first, mdp.gamma), first)
     return d
 
 
@@ -143,7 +143,7 @@ def _edges(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     return origin[used], rows.columns[used]
 
 
-def _transposed(rows: Rows) -> Rows:
+def transposed(rows: Rows) -> Rows:
     """P_πᵀ in the same storage."""
     if not isinstance(rows, CSR):
         return rows.T

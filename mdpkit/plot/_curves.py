@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from mdpkit._array import number
+from mdpkit.curves import Curves
 from mdpkit.plot._page import (
     COLORS,
     GRAY,
@@ -80,9 +81,10 @@ def draw_gaps(axes: Axes, solutions: Sequence[Solution], tol: float | None) -> N
 
 @drawn
 def convergence(curves: Mapping[str, Any], path: Any = None, title: str = "") -> Figure:
-    """Errors ‖v_k − v*‖∞ (solid) and the bounds of their theorems (dashed), step by step.
+    """Errors (solid) and the bounds of their theorems (dashed), step by step.
 
-    curves   name → {"errors": [...], "bounds": [...] or None}, as in `mdpkit converge --json`
+    curves   name → {"errors": [...], "bounds": [...] or None}, as in `mdpkit converge --json`;
+             "quantity" says of which error, where it is not ‖v_k − v*‖∞
     path     file to write
 
     Bounds that agree are drawn once. Raises ValueError on another suffix or without a curve.
@@ -90,9 +92,13 @@ def convergence(curves: Mapping[str, Any], path: Any = None, title: str = "") ->
     if not curves:
         raise ValueError("convergence() needs at least one curve.")
     check(path)
-    figure, axes = _page(r"error  $\Vert v_k - v^* \Vert_\infty$")
+    usual = "‖v_k − v*‖∞"
+    of = {name: curve.get("quantity", usual) for name, curve in curves.items()}
+    alike = set(of.values()) == {usual}
+    figure, axes = _page(r"error  $\Vert v_k - v^* \Vert_\infty$" if alike else "error")
     for i, (name, curve) in enumerate(curves.items()):
-        _line(axes, i, np.arange(len(curve["errors"])), curve["errors"], name)
+        label = name if of[name] == usual else f"{name}: {of[name]}"
+        _line(axes, i, np.arange(len(curve["errors"])), curve["errors"], label)
     for names, bound in _distinct(curves):
         only = list(curves).index(names[0])
         color = GRAY if len(names) > 1 else COLORS[only % len(COLORS)]
@@ -106,35 +112,67 @@ def convergence(curves: Mapping[str, Any], path: Any = None, title: str = "") ->
 
 
 @drawn
-def regret(curves: Mapping[str, Any], path: Any = None, title: str = "") -> Figure:
-    """Regret over steps, a color a learner: the mean of its runs in a band that holds them.
+def regret(
+    curves: Mapping[str, Any],
+    path: Any = None,
+    title: str = "",
+    *,
+    bounds: Mapping[str, Any] | None = None,
+) -> Figure:
+    """Regret over steps, a color a learner: the mean of its runs in a band, and its bound.
 
-    curves   name → (T,) or (runs, T) regret after each step, cumulated; units: reward
+    curves   name → Curves of cumulated regret, or (T,) or (runs, T) after each step; units:
+             reward. The band holds nine runs in ten
     path     file to write
+    bounds   name of a curve → what a theorem allows at its x, dashed
 
-    Raises ValueError on another suffix, without a curve, or where one is not of that shape.
+    Steps that are not evenly spaced are drawn on a logarithmic axis. Raises ValueError on
+    another suffix, without a curve, or where one is not of that shape.
     """
     if not curves:
         raise ValueError("regret() needs at least one curve.")
     check(path)
+    bounds = bounds or {}
+    if unknown := sorted(set(bounds) - set(curves)):
+        raise ValueError(f"bounds are for curves {unknown}; there are {list(curves)}.")
     figure = new_figure()
     axes = figure.subplots()
     tidy(axes)
     axes.set_xlabel("step")
     axes.set_ylabel("cumulated regret")
-    for i, (name, runs) in enumerate(curves.items()):
-        runs = np.atleast_2d(np.asarray(runs, dtype=float))
-        if runs.ndim != 2 or runs.size == 0:
-            raise ValueError(f"{name!r} has shape {runs.shape}; (T,) or (runs, T) is needed.")
-        steps, color = np.arange(1, runs.shape[1] + 1), COLORS[i % len(COLORS)]
-        axes.plot(steps, runs.mean(axis=0), color=color, linewidth=1.6, label=_legend(name))
-        if len(runs) > 1:
-            low, high = runs.min(axis=0), runs.max(axis=0)
-            axes.fill_between(steps, low, high, color=color, alpha=0.15, linewidth=0)
+    runs = {name: _runs(name, curve) for name, curve in curves.items()}
+    for i, name in enumerate(runs):
+        _regret_line(axes, i, name, runs[name], bounds.get(name))
+    if bounds:
+        axes.plot([], [], color=GRAY, linewidth=1.2, linestyle="--", label="theorem's bound")
     axes.set_title(plain(title, 80), fontsize=10, loc="left")
-    axes.set_xlim(left=0)
+    if any(len(curve.x) > 2 and np.ptp(np.diff(curve.x)) > 0 for curve in runs.values()):
+        axes.set_xscale("log")
+    else:
+        axes.set_xlim(left=0)
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     return write(figure, path, f"Regret: {title}")
+
+
+def _regret_line(axes: Axes, i: int, name: str, runs: Curves, bound: Any) -> None:
+    """The mean in its band, and the bound."""
+    color = COLORS[i % len(COLORS)]
+    axes.plot(runs.x, runs.mean, color=color, linewidth=1.6, label=_legend(name))
+    if len(runs) > 1:
+        low, high = runs.quantile(0.05), runs.quantile(0.95)
+        axes.fill_between(runs.x, low, high, color=color, alpha=0.15, linewidth=0)
+    if bound is not None:
+        axes.plot(runs.x, bound, color=color, linewidth=1.2, linestyle="--")
+
+
+def _runs(name: str, runs: Any) -> Curves:
+    """Curves as they are; arrays with the steps 1, 2, …"""
+    if isinstance(runs, Curves):
+        return runs
+    runs = np.atleast_2d(np.asarray(runs, dtype=float))
+    if runs.ndim != 2 or runs.size == 0:
+        raise ValueError(f"{name!r} has shape {runs.shape}; (T,) or (runs, T) is needed.")
+    return Curves(runs)
 
 
 # ---- parts -----------------------------------------------------------------------------------

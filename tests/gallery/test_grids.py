@@ -7,7 +7,7 @@ import pytest
 from gymnasium.envs.toy_text.cliffwalking import CliffWalkingEnv
 
 from mdpkit._exact import fraction
-from mdpkit.gallery import cliff, grid4x4, grid5x5, windy
+from mdpkit.gallery import cliff, dyna_maze, grid4x4, grid5x5, windy
 
 WIND = [0, 0, 0, 1, 1, 1, 2, 2, 1, 0]
 STRAIGHT = [(-1, 0), (1, 0), (0, 1), (0, -1)]
@@ -125,3 +125,35 @@ def test_moves_off_the_five_by_five_grid_cost_one():
     ordinary = np.delete(r, [1, 3], axis=0)
     assert set(np.unique(ordinary)) == {-1, 0}
     assert (ordinary == -1).sum() == 20 - 2  # A and B lie at the edge, once each
+
+
+def maze_distances(walls):
+    """Steps to the corner of the 6 × 9 maze by a search that does not know the gallery."""
+    cells, free = walk(6, 9, STRAIGHT)
+    return steps_to(
+        [(0, 8)], lambda cell: [t if t not in walls else cell for t in free(cell)], cells
+    )
+
+
+def test_the_maze_takes_as_long_as_a_search_says(solver):
+    drawing = [
+        ".......#.",
+        "..#....#.",
+        "..#....#.",
+        "..#......",
+        ".....#...",
+        ".........",
+    ]
+    walls = {(i, j) for i, row in enumerate(drawing) for j, c in enumerate(row) if c == "#"}
+    distance = maze_distances(walls)
+    v = solver.answers(dyna_maze(goal=0, step=-1, gamma=1.0))
+    assert [-fraction(x) for x in v] == [distance[divmod(s, 9)] for s in range(54)]
+    assert distance[2, 0] == 14
+    assert maze_distances(walls - {(2, 2)})[2, 0] < 14
+
+
+def test_the_maze_has_no_way_through_its_walls():
+    mdp = dyna_maze()
+    P = mdp.P if not mdp.is_sparse else mdp.P.toarray().reshape(54, 4, 54)
+    free = [s for s in range(54) if divmod(s, 9) not in [(1, 2), (2, 2), (3, 2), (4, 5)]]
+    assert P[free][:, :, [11, 20, 29, 41]].sum() == 0

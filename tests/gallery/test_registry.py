@@ -19,6 +19,7 @@ PROMISED = {
     *("linear-mdp", "lake", "inventory", "queue", "singh-yee", "scherrer-lesner", "grid4x4"),
     *("short-corridor", "jack-car", "blackjack", "identity", "grid5x5", "cliff", "windy"),
     *("pi-chain", "feinberg-huang", "azar", "cycle", "leak", "gpi-tie", "lottery", "bc-cliff"),
+    *("baird", "boyan-chain", "jumping-walk", "tsitsiklis-van-roy"),
 }
 
 HUGE = [
@@ -36,6 +37,7 @@ BAD = [
     ("azar", {"gamma": 0.2}, "gamma"),
     ("azar", {"S": True}, "S"),
     ("bc-cliff", {"horizon": 0}, "horizon"),
+    ("boyan-chain", {"n": 1}, "n"),
     ("cliff", {"width": 2}, "width"),
     ("cycle", {"n": "12"}, "n"),
     ("feinberg-huang", {"delta": 0}, "delta"),
@@ -56,6 +58,7 @@ BAD = [
     ("inventory", {"max_order": 4}, "max_order"),
     ("jack-car", {"requests": 3}, "requests"),
     ("jack-car", {"returns": (1, 1000)}, "returns"),
+    ("jumping-walk", {"reach": 0}, "reach"),
     ("lake", {"board": "SF/F"}, "board"),
     ("lake", {"board": "SX/FG"}, "board"),
     ("lake", {"board": ["FF", "FG"]}, "board"),
@@ -71,6 +74,7 @@ BAD = [
     ("random-walk", {"n": 0}, "n"),
     ("scherrer-lesner", {"epsilon": float("inf")}, "epsilon"),
     ("singh-yee", {"epsilon": None}, "epsilon"),
+    ("tsitsiklis-van-roy", {"epsilon": 2}, "epsilon"),
     ("windy", {"kings": "yes"}, "kings"),
 ]
 
