@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mdpkit._jit import njit
+from mdpkit._jit import inlined
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -34,7 +34,7 @@ def keys(rng: Any, n: int = 1) -> np.ndarray:
     return rng.generate_state(n, np.uint64)
 
 
-@njit(inline="always")
+@inlined
 def philox(key: Any, high: Any, low: Any) -> tuple[Any, Any, Any, Any]:
     """Four words of 32 bits, each in a uint64, for the counter (low, high), 64 bits each."""
     k0, k1 = key & _LOW, key >> _SHIFT
@@ -51,19 +51,19 @@ def philox(key: Any, high: Any, low: Any) -> tuple[Any, Any, Any, Any]:
     return c0, c1, c2, c3
 
 
-@njit(inline="always")
+@inlined
 def unit(a: Any, b: Any) -> float:
     """A number in [0, 1) with 53 bits, from two words."""
     return ((a >> np.uint64(5)) * 67108864.0 + (b >> np.uint64(6))) * (1.0 / 9007199254740992.0)
 
 
-@njit(inline="always")
+@inlined
 def short_unit(a: Any) -> float:
     """A number in [0, 1) with 32 bits, from one word."""
     return a * (1.0 / 4294967296.0)
 
 
-@njit(inline="always")
+@inlined
 def normal(words: Any) -> float:
     """A standard normal number from four words, by Box and Muller."""
     radius = np.sqrt(-2.0 * np.log(1.0 - unit(words[0], words[1])))

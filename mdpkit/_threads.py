@@ -27,10 +27,9 @@ def over_runs(
         for begin, end in ranges:
             work(begin, end)
         return
-    work(*ranges[0])  # compiles, if it has to, once
     pool = ThreadPoolExecutor(threads)
-    try:
-        for done in [pool.submit(work, begin, end) for begin, end in ranges[1:]]:
+    try:  # numba compiles under a lock of its own, so once
+        for done in [pool.submit(work, begin, end) for begin, end in ranges]:
             done.result()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -26,7 +26,8 @@ from mdpkit.infer.features import Features, read_features
 from mdpkit.infer.fit import RewardFit, fit
 from mdpkit.infer.margin import max_margin
 from mdpkit.infer.rational import consistent_reward
-from mdpkit.infer.sampled import effective_sample_size, fit_sampled, importance_weights
+from mdpkit.infer.sampled import fit_sampled
+from mdpkit.operators.importance import effective_sample_size, importance_weights
 
 __all__ = [
     "Demonstrations",

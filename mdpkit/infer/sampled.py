@@ -21,6 +21,7 @@ from mdpkit.infer.behavior import MaxCausalEntropy
 from mdpkit.infer.demonstrations import Demonstrations
 from mdpkit.infer.features import Features, read_features
 from mdpkit.mdp import MDP
+from mdpkit.operators.importance import effective_sample_size, importance_weights
 from mdpkit.policy import probabilities
 
 
@@ -49,33 +50,6 @@ def log_density(mdp: MDP, paths: Demonstrations, policies: Any) -> np.ndarray:
             steps = np.log(flat[np.arange(paths.length), np.maximum(pairs, 0)])
         total.append(np.where(pairs >= 0, steps, 0.0).sum(axis=1))
     return np.logaddexp.reduce(np.array(total), axis=0) - np.log(len(total))
-
-
-def importance_weights(
-    scores: Any, log_q: Any, *, tau: float = 1.0, counts: Any = None
-) -> np.ndarray:
-    """w̃, (n,) ≥ 0 summing to 1. scores : Σ_t r of each path; log_q : its log-density.
-
-    counts : how often each path stands for a draw of q (its probability, where all are listed);
-    None is once each.
-    """
-    log_w = np.asarray(scores, dtype=float) / tau - np.asarray(log_q, dtype=float)
-    if counts is not None:
-        with np.errstate(divide="ignore"):
-            log_w = log_w + np.log(np.asarray(counts, dtype=float))
-    top = log_w.max()
-    if not np.isfinite(top):
-        raise ValueError(
-            "a path has density 0 under the sampler it came from, or no path has any weight."
-        )
-    w = np.exp(log_w - top)
-    return w / w.sum()
-
-
-def effective_sample_size(weights: Any) -> float:
-    """1/Σ w̃², in [1, n]: how many equal weights would tell as much."""
-    weights = np.asarray(weights, dtype=float)
-    return float(weights.sum() ** 2 / (weights**2).sum())
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,12 @@ class Family(NamedTuple):
     kernel(world, log, rule, tables, first, last, budget): go on with runs first … last for
         `budget` steps each, as `_world` describes
     values(tables) → (runs, pairs) or (runs, states), what has been learned
+    remembers: whether the log keeps the whole episode (`_world.remember`)
+    predicts: whether it compares its values with the truth (`_world.compare`)
     """
 
     begin: Callable[..., Any]
     kernel: Callable[..., None]
     values: Callable[[Any], Any]
+    remembers: bool = False
+    predicts: bool = False

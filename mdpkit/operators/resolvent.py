@@ -36,23 +36,28 @@ def policy_value(mdp: MDP, policy: Any, guess: np.ndarray | None = None) -> np.n
 def solve_chain(
     rows: Rows, r: np.ndarray, gamma: Any, guess: np.ndarray | None = None
 ) -> np.ndarray:
-    """(I − γP)⁻¹ r for a chain P; the way is chosen by its size and fill."""
+    """(I − γP)⁻¹ r for a chain P, r (S,) or (S, K); the way is chosen by its size and fill."""
     if r.dtype == np.dtype(object):
-        return solve_exact(rows, r, gamma)
+        return _by_columns(solve_exact, rows, r, gamma)
     if not isinstance(rows, CSR) or rows.n_columns <= DENSE_STATES:
         return solve_dense(rows, r, gamma)
-    return (
-        solve_sparse(rows, r, gamma)
-        if stays_sparse(rows)
-        else solve_krylov(rows, r, gamma, guess)
-    )
+    if stays_sparse(rows):
+        return solve_sparse(rows, r, gamma)
+    return _by_columns(solve_krylov, rows, r, gamma, guess)
+
+
+def _by_columns(solver: Any, rows: Rows, r: np.ndarray, *given: Any) -> np.ndarray:
+    """One system after the other."""
+    if r.ndim == 1:
+        return solver(rows, r, *given)
+    return np.stack([solver(rows, column, *given) for column in r.T], axis=1)
 
 
 def solve_dense(rows: Rows, r: np.ndarray, gamma: float) -> np.ndarray:
     """By LAPACK's LU."""
     P = rows.to_scipy().toarray() if isinstance(rows, CSR) else rows
     try:
-        return np.linalg.solve(np.eye(r.size) - gamma * P, r)
+        return np.linalg.solve(np.eye(len(r)) - gamma * P, r)
     except np.linalg.LinAlgError:
         raise SingularError(SINGULAR) from None
 
@@ -63,7 +68,7 @@ def solve_sparse(rows: Rows, r: np.ndarray, gamma: float) -> np.ndarray:
     from scipy.sparse.linalg import splu
 
     P = rows.to_scipy() if isinstance(rows, CSR) else csr_array(rows)
-    matrix = (eye_array(r.size) - gamma * P).tocsc()
+    matrix = (eye_array(len(r)) - gamma * P).tocsc()
     try:
         return splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(r)
     except RuntimeError:  # SuperLU's word for an exact zero on the diagonal

@@ -5,7 +5,8 @@
 The next state is drawn by inversion: the entries of a row, accumulated in their order, cut
 [0, 1) into intervals, and what is left above the last of them is the end. Step k of trajectory
 i uses the words of counter (i, k) and nothing else, so a batch is the same on any number of
-threads. Rewards are the model's means r(s,a): a model stores no others.
+threads. A model stores mean rewards r(s,a) only, and they are what a step pays; unless the
+reward of the step that ends the episode is given apart.
 
 Checked in tests/operators/test_rollout.py.
 """
@@ -16,13 +17,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdpkit._jit import njit
+from mdpkit._jit import inlined, njit
 from mdpkit._random import keys, philox, short_unit, unit
 from mdpkit._rows import CSR
 from mdpkit._threads import over_runs
 from mdpkit.batch import Trajectories
 from mdpkit.errors import ModelError
 from mdpkit.mdp import MDP
+from mdpkit.operators.occupancy import initial
 from mdpkit.policy import probabilities
 
 ENDED = -1
@@ -33,7 +35,8 @@ class Sampler(NamedTuple):
     """A model ready to be drawn from; kernels take it whole.
 
     action_ptr (S + 1,), row_ptr (pairs + 1,), columns (nnz,) next states, upper (nnz,) the
-    accumulated probabilities of each row, reward (pairs,), start (S,) accumulated
+    accumulated probabilities of each row, reward (pairs,) of a step that goes on, end_reward
+    (pairs,) of one that ends, start (S,) accumulated
     """
 
     action_ptr: np.ndarray
@@ -41,11 +44,16 @@ class Sampler(NamedTuple):
     columns: np.ndarray
     upper: np.ndarray
     reward: np.ndarray
+    end_reward: np.ndarray
     start: np.ndarray
 
 
-def sampler(mdp: MDP, start: Any = None) -> Sampler:
-    """The accumulated rows of a model. start : (S,) distribution, the model's own if None."""
+def sampler(mdp: MDP, start: Any = None, end_reward: Any = None) -> Sampler:
+    """The accumulated rows of a model. start : (S,) distribution, the model's own if None.
+
+    end_reward : pair layout, what a step pays that ends the episode; one that goes on then pays
+    what leaves the mean at r(s,a). None: either pays r(s,a).
+    """
     if mdp.is_exact:
         raise TypeError("exact models are enumerated, not drawn from: pass mdp.rounded().")
     if isinstance(mdp.rows, CSR):
@@ -55,13 +63,24 @@ def sampler(mdp: MDP, start: Any = None) -> Sampler:
         values = mdp.rows[pair, columns]
         row_ptr = np.searchsorted(pair, np.arange(mdp.n_pairs + 1))
     stop = np.zeros(mdp.n_pairs) if mdp._stop is None else mdp._stop
-    mu = mdp.start if start is None else np.asarray(start, dtype=float)
-    if mu.shape != (mdp.n_states,):
-        raise ModelError(f"start has shape {mu.shape}; ({mdp.n_states},) is needed.")
+    mu = initial(mdp, start)
     first = accumulated(mu, np.array([0, mu.size]), np.zeros(1))
     upper = accumulated(values, row_ptr, stop)
     ptr = mdp.action_ptr.astype(np.int64), row_ptr.astype(np.int64)
-    return Sampler(*ptr, columns.astype(np.int64), upper, np.array(mdp._r), first)
+    rewards = _rewards(mdp, stop, end_reward)
+    return Sampler(*ptr, columns.astype(np.int64), upper, *rewards, first)
+
+
+def _rewards(mdp: MDP, stop: np.ndarray, end_reward: Any) -> tuple[np.ndarray, np.ndarray]:
+    """What a step pays that goes on, and one that ends."""
+    if end_reward is None:
+        return np.array(mdp._r), np.array(mdp._r)
+    end = np.array(np.broadcast_to(end_reward, mdp.pair_shape), dtype=float).reshape(-1)
+    if not np.isfinite(end).all():
+        raise ModelError("end_reward must be finite, in pair layout.")
+    going = np.maximum(1 - stop, 0.0)
+    on = np.divide(mdp._r - stop * end, going, out=np.array(mdp._r), where=going > 0)
+    return on, np.where(stop > 0, end, mdp._r)
 
 
 def accumulated(values: np.ndarray, row_ptr: np.ndarray, rest: np.ndarray) -> np.ndarray:
@@ -88,26 +107,30 @@ def rollout(
     n: int,
     rng: Any = None,
     start: Any = None,
+    end_reward: Any = None,
     threads: int = 1,
 ) -> Trajectories:
     """n trajectories of at most `horizon` steps, each of weight 1/n.
 
-    policy : (S,) int or pair layout; start : (S,) distribution, the model's own if None.
+    policy : (S,) int or pair layout; start, end_reward : as for `sampler`.
     Those still running at the horizon are truncated there. The same for any `threads`.
     """
     if horizon < 1 or n < 1:
         raise ValueError(f"horizon and n must be ≥ 1; they are {horizon} and {n}.")
-    model, pi = sampler(mdp, start), policy_bounds(mdp, policy)
-    states = np.empty((horizon + 1, n), dtype=np.int64)
-    pairs = np.empty((horizon, n), dtype=np.int64)
-    key = keys(rng)[0]
+    model, pi = sampler(mdp, start, end_reward), policy_bounds(mdp, policy)
+    key, shape = keys(rng)[0], (n, horizon)
+    states, pairs = np.empty((n, horizon + 1), dtype=np.int64), np.empty(shape, dtype=np.int64)
+    paid = np.empty(shape), np.empty(shape), np.empty(shape, dtype=np.bool_)
     over_runs(
-        lambda begin, end: _roll(model, pi, key, begin, end, states, pairs),
+        lambda begin, end: _roll(
+            model, pi, float(mdp.gamma), key, begin, end, states, pairs, *paid
+        ),
         n,
         cost=horizon,
         threads=threads,
     )
-    return _batch(mdp, states, pairs)
+    # A trajectory is written in one piece; time is the first axis of what is returned.
+    return Trajectories(states.T, pairs.T, *(x.T for x in paid), np.full(n, 1.0 / n))
 
 
 def rollout_reference(
@@ -133,13 +156,14 @@ def rollout_reference(
                 states[t + 1 :, i] = ~s
                 break
             states[t + 1, i] = s = model.columns[row][j]
-    return _batch(mdp, states, pairs)
+    return _batch(mdp, model, states, pairs)
 
 
-def _batch(mdp: MDP, states: np.ndarray, pairs: np.ndarray) -> Trajectories:
+def _batch(mdp: MDP, model: Sampler, states: np.ndarray, pairs: np.ndarray) -> Trajectories:
     """Read the ends off the states: after a step from s that terminated stands ~s."""
     taken, over = pairs >= 0, states[1:] < 0
-    rewards = np.where(taken, mdp._r[np.maximum(pairs, 0)], 0.0)
+    at = np.maximum(pairs, 0)
+    rewards = np.where(over, model.end_reward[at], model.reward[at]) * taken
     discounts = np.where(over, 0.0, float(mdp.gamma))
     boundary = over.copy()
     boundary[-1] = True
@@ -159,7 +183,7 @@ def _accumulate(values, row_ptr, rest, out):
             out[row_ptr[i + 1] - 1] = 1.0
 
 
-@njit(inline="always")
+@inlined
 def above(upper, begin, end, u):
     """The first entry of upper[begin:end] that exceeds u; `end` if none does."""
     while end - begin > 8:
@@ -168,41 +192,46 @@ def above(upper, begin, end, u):
             end = middle + 1
         else:
             begin = middle + 1
-    while begin < end and upper[begin] <= u:
-        begin += 1
-    return begin
+    found = begin
+    for k in range(begin, end):  # counted, so that there is no branch to guess wrong
+        found += 1 if upper[k] <= u else 0
+    return found
 
 
-@njit(inline="always")
+@inlined
 def draw(model, pair, u):
     """The state after a step from `pair`, by the number u in [0, 1); ENDED if it ends."""
     j = above(model.upper, model.row_ptr[pair], model.row_ptr[pair + 1], u)
     return ENDED if j == model.row_ptr[pair + 1] else model.columns[j]
 
 
-@njit(inline="always")
+@inlined
 def first_state(model, u):
     """The state an episode begins in, by the number u in [0, 1)."""
     return above(model.start, 0, model.start.size, u)
 
 
 @njit
-def _roll(model, pi, key, begin, end, states, pairs):
-    horizon = pairs.shape[0]
+def _roll(
+    model, pi, gamma, key, begin, end, states, pairs, rewards, discounts, boundary
+):  # fmt: skip
+    horizon = pairs.shape[1]
     for i in range(begin, end):
         words = philox(key, np.uint64(i), np.uint64(0))
-        s = first_state(model, unit(words[0], words[1]))
-        states[0, i] = s
+        s, running = first_state(model, unit(words[0], words[1])), True
+        states[i, 0] = s
         for t in range(horizon):
+            if not running:
+                pairs[i, t], rewards[i, t], discounts[i, t], boundary[i, t] = -1, 0.0, 0.0, True
+                states[i, t + 1] = s
+                continue
             words = philox(key, np.uint64(i), np.uint64(t + 1))
             own = model.action_ptr[s], model.action_ptr[s + 1]
             pair = above(pi, own[0], own[1], short_unit(words[2]))
             after = draw(model, pair, unit(words[0], words[1]))
-            pairs[t, i] = pair
-            if after == ENDED:
-                for k in range(t + 1, horizon):
-                    pairs[k, i] = -1
-                for k in range(t + 1, horizon + 1):
-                    states[k, i] = ~s
-                break
-            states[t + 1, i] = s = after
+            pairs[i, t], running = pair, after != ENDED
+            rewards[i, t] = model.reward[pair] if running else model.end_reward[pair]
+            discounts[i, t] = gamma if running else 0.0
+            boundary[i, t] = not running or t == horizon - 1
+            s = after if running else s
+            states[i, t + 1] = s

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from mdpkit._jit import njit
+from mdpkit._jit import inlined
 
 
 class Schedule(NamedTuple):
@@ -76,7 +76,7 @@ def checked(schedule: Schedule) -> Schedule:
     return schedule
 
 
-@njit(inline="always")
+@inlined
 def at(schedule: Schedule, k: int) -> float:
     """α_k."""
     scale, offset, power, least = schedule

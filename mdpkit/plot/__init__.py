@@ -11,13 +11,14 @@ from mdpkit.plot._curves import convergence, gaps, regret
 from mdpkit.plot._graph import graph
 from mdpkit.plot._grid import occupancy, values
 from mdpkit.plot._overview import overview
-from mdpkit.plot._panels import Line, Panel, panels
+from mdpkit.plot._panels import Line, Panel, curves, panels
 from mdpkit.plot._rewards import rewards, stakes
 
 __all__ = [
     "Line",
     "Panel",
     "convergence",
+    "curves",
     "gaps",
     "graph",
     "occupancy",

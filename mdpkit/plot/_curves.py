@@ -126,8 +126,9 @@ def regret(
     path     file to write
     bounds   name of a curve → what a theorem allows at its x, dashed
 
-    Steps that are not evenly spaced are drawn on a logarithmic axis. Raises ValueError on
-    another suffix, without a curve, or where one is not of that shape.
+    Steps that are not evenly spaced are drawn on a logarithmic axis, and so is regret beside
+    bounds. Raises ValueError on another suffix, without a curve, or where one is not of that
+    shape.
     """
     if not curves:
         raise ValueError("regret() needs at least one curve.")
@@ -148,6 +149,10 @@ def regret(
     axes.set_title(plain(title, 80), fontsize=10, loc="left")
     if any(len(curve.x) > 2 and np.ptp(np.diff(curve.x)) > 0 for curve in runs.values()):
         axes.set_xscale("log")
+        seen = np.concatenate([curve.mean for curve in runs.values()])
+        if bounds and (seen > 0).any():  # far above; and powers of the step are straight lines
+            axes.set_yscale("log", nonpositive="clip")
+            axes.set_ylim(bottom=seen[seen > 0].min())
     else:
         axes.set_xlim(left=0)
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)

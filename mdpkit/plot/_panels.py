@@ -50,6 +50,29 @@ def line(curves: Curves, name: str | None = None, level: float = 0.95) -> Line:
     return Line(curves.name if name is None else name, curves.x, curves.mean, low, high)
 
 
+def curves(
+    runs: Sequence[Curves], *, path: Any = None, title: str = "", level: float = 0.95
+) -> Figure:
+    """Learning curves over one axis: of each the mean of its runs, in Student's band for it.
+
+        mk.plot.curves([learn(cliff, method, episodes=500, runs=40).returns for method in …])
+
+    runs    Curves of one label; level : what a band covers, pointwise; path : file to write
+
+    Raises ValueError without curves, on another suffix, or where labels differ.
+    """
+    if not runs:
+        raise ValueError("curves() needs at least one.")
+    axes = {(one.x_label, one.label) for one in runs}
+    if len(axes) > 1:
+        named = ", ".join(f"{label} over {x}" for x, label in sorted(axes))
+        raise ValueError(f"curves of one figure share their axes; these are {named}.")
+    lines = [line(one, level=level) for one in runs]
+    only = runs[0].name if len(runs) == 1 else ""
+    panel = Panel(only, lines, runs[0].x_label, runs[0].label)
+    return panels([panel], path=path, title=title)
+
+
 @drawn
 def panels(content: Sequence[Panel], *, path: Any = None, title: str = "") -> Figure:
     """Panels side by side, at most three a row.

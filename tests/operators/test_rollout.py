@@ -91,3 +91,17 @@ def test_exact_models_are_not_drawn_from():
     mdp = random_mdp(3).exact(dyadic=True)
     with pytest.raises(TypeError, match="rounded"):
         rollout(mdp, uniform(mdp), 2, n=2)
+
+
+def test_the_reward_of_the_end_may_be_given_apart():
+    """Half of the steps end and pay 3; so that the mean is 1, the others pay −1."""
+    P = np.full((1, 1, 1), 0.5)
+    mdp = MDP(P, np.ones((1, 1)), 0.9, stop=np.full((1, 1), 0.5))
+    batch = rollout(mdp, np.array([0]), 30, n=500, rng=0, end_reward=np.full((1, 1), 3.0))
+    taken = batch.pairs >= 0
+    ended = taken & (batch.discounts == 0)
+    assert (batch.rewards[ended] == 3).all()
+    assert (batch.rewards[taken & ~ended] == -1).all()
+    assert (batch.rewards[~taken] == 0).all()
+    with pytest.raises(ValueError, match="finite"):
+        rollout(mdp, np.array([0]), 3, n=2, end_reward=np.nan)
