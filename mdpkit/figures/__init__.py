@@ -11,10 +11,18 @@ from importlib import import_module
 from mdpkit.figures._drawn import Drawn, Landmark
 
 MODULES = {
-    "lottery": "lottery",
+    "sb-2.2": "testbed",
     "sb-4.1": "gridworld",
     "sb-4.3": "gambler",
+    "sb-6.2": "random_walk",
     "sb-6.4": "cliff",
+    "sb-6.5": "maximization_bias",
+    "sb-7.2": "n_step",
+    "sb-12.3": "lambda_return",
+    "lottery": "lottery",
+    "softmax-plateau": "plateau",
+    "npg-commitment": "commitment",
+    "trust-region": "trust_region",
 }
 """The name of each figure and its module; sb: Sutton & Barto (2018)."""
 

@@ -64,3 +64,8 @@ def rows(curves: Curves) -> dict[str, list[float]]:
     """A curve as JSON has it: its mean and band."""
     low, high = curves.band()
     return {"mean": curves.mean.tolist(), "low": low.tolist(), "high": high.tolist()}
+
+
+def finite(x: np.ndarray) -> list[float | None]:
+    """Numbers as JSON has them; None where one is not finite."""
+    return [float(y) if np.isfinite(y) else None for y in x]
