@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mdpkit.io import load, save
     from mdpkit.io.env import to_env
     from mdpkit.mdp import MDP
+    from mdpkit.parallel import map as map
     from mdpkit.solution import Solution, Status
     from mdpkit.solve import Method, iterate
 
@@ -37,8 +38,10 @@ _HOMES = {
     "Status": "mdpkit.solution",
     "plot": "mdpkit",
     "to_env": "mdpkit.io.env",
+    "map": "mdpkit.parallel",
 }
 
+# Without map: `from mdpkit import *` leaves the builtin of that name alone.
 __all__ = [
     "MDP",
     "Certificate",
@@ -65,6 +68,8 @@ def solve(
     progress: bool = False,
     throw: bool = True,
     start: Any = None,
+    checkpoint: Any = None,
+    resume: bool = False,
 ) -> Solution:
     """v*, q*, an optimal policy, and two-sided bounds on v* that hold with rounding included.
 
@@ -72,13 +77,18 @@ def solve(
     tol        bound on max(upper − lower); None: max(10⁻⁸·max(1, ‖v‖∞), 4 × the rounding floor)
     max_steps, deadline (seconds), progress (a bar on standard error), start ((S,) first values)
     throw      False returns the solution with its status where True raises
+    checkpoint a path where the state is kept, every 30 s and where the solve ends early, or a
+               `mdpkit.checkpoint.Checkpoint`; resume=True goes on from it to the same answer
 
     Raises NotSolvedError (with `.solution`) if the gap asked for is not certified,
-    UnboundedError where the value is infinite or undefined. On Ctrl-C the KeyboardInterrupt
-    carries `.solution`.
+    UnboundedError where the value is infinite or undefined; on resume FormatError for a damaged
+    checkpoint or another method's, ModelError for another model's. On Ctrl-C the
+    KeyboardInterrupt carries `.solution`.
     """
     from mdpkit.solve import solve as run
 
+    if resume and start is not None:
+        raise ValueError("resume=True goes on from the checkpoint: leave start out.")
     why = ""
     if method is None:
         from mdpkit.plan.auto import auto
@@ -95,6 +105,8 @@ def solve(
         throw=throw,
         start=start,
         why=why,
+        checkpoint=checkpoint,
+        resume=resume,
     )
 
 
@@ -123,4 +135,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+    return sorted({*globals(), *_HOMES, *__all__})

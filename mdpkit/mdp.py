@@ -339,6 +339,10 @@ class MDP:
         n_outcomes = mdp.n_states + 1
         return Estimate(mdp, data.counts, radii(data.counts, n_outcomes, delta))
 
+    def __reduce__(self) -> tuple:
+        # Between processes only the fields travel; what is derived from them is derived anew.
+        return _restored, ({field.name: self.__dict__[field.name] for field in fields(self)},)
+
     # ---- words -------------------------------------------------------------------------------
 
     def place(self, pair: int) -> tuple[int, int]:
@@ -354,3 +358,14 @@ class MDP:
         gamma = self.gamma if self.is_exact else f"{self.gamma:.12g}"
         sizes = f"{self.n_states} states, {self.n_pairs} pairs, {size} {storage} entries"
         return f"MDP({sizes}, γ={gamma})"
+
+
+def _restored(given: dict[str, Any]) -> MDP:
+    """The model of these fields; a pickle forgets which arrays are read-only."""
+    mdp = object.__new__(MDP)
+    for name, x in given.items():
+        if isinstance(x, CSR):
+            values, columns, row_ptr, n_columns = x
+            x = CSR(read_only(values), read_only(columns), read_only(row_ptr), n_columns)
+        mdp.__dict__[name] = read_only(x) if isinstance(x, np.ndarray) else x
+    return mdp

@@ -40,7 +40,8 @@ class Solution:
     status, steps, seconds, method, why   how it came about
     stages              finite horizon: v and policy of every stage; else None
     bias                average reward: (S,) bias, while v, lower and upper speak of the gain
-    stochastic          a regularized optimum in pair layout; policy is its likeliest action
+    stochastic          a policy in pair layout, where the answer is not deterministic; loss is
+                        then its own, and policy has its likeliest actions
     """
 
     v: np.ndarray

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from mdpkit.certify import (
     tolerance,
     warn_if_ill_conditioned,
 )
+from mdpkit.checkpoint import Keeper, Progress
 from mdpkit.errors import NonFiniteError, NotSolvedError
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import NONE, action_values, check_shape
@@ -59,7 +60,8 @@ class Method(Protocol):
     # the Certificate of its own quantity, `floor(mdp, state)`, the gap that rounding leaves,
     # and `verdict(mdp, state)`, a Status that ends it short of the goal, or None. A method
     # whose theorem gives it a rate has `rate(mdp)`: from a pessimistic start, one with v_0 ≤ T
-    # v_0, ‖v_k − v*‖∞ ≤ rateᵏ ‖v_0 − v*‖∞. `mdpkit converge` draws it.
+    # v_0, ‖v_k − v*‖∞ ≤ rateᵏ ‖v_0 − v*‖∞. `mdpkit converge` draws it. One
+    # whose theorem is about a run has `bounds(mdp, states, v*)`: its errors beside the bounds.
 
 
 def iterate(mdp: MDP, method: Method, *, start: Any = None) -> Iterator[tuple[Any, float]]:
@@ -98,6 +100,8 @@ def solve(
     throw: bool = True,
     start: Any = None,
     why: str = "",
+    checkpoint: Any = None,
+    resume: bool = False,
 ) -> Solution:
     """Run a method until v* is known to within `tol`, and certify the answer independently.
 
@@ -106,6 +110,8 @@ def solve(
     progress   draw a bar with the certified gap on standard error
     throw      False returns the solution with its status where True raises
     start      (S,) values to begin from (never written to)
+    checkpoint where the state is kept, every 30 s and at an end short of the goal: a path, or a
+               `mdpkit.checkpoint.Checkpoint`; resume=True goes on from it, in place of start
 
     Raises UnboundedError at γ = 1, NonFiniteError if an iterate overflows, NotSolvedError (with
     `.solution`) if the gap is not certified. On Ctrl-C KeyboardInterrupt carries `.solution`.
@@ -121,14 +127,17 @@ def solve(
     if start is not None and collapsed is not None:
         start = lift(collapsed, start)
     run = _Run(work, method, tol, max_steps, deadline)
+    if checkpoint is not None or resume:
+        run.keeper = Keeper(checkpoint, work, method, resume=resume)
     interrupted = None
     try:
         with gap_bar(progress) as show:
-            status = run.loop(begin(work, method, start), show)
+            status = run.loop(run.resumed() if resume else begin(work, method, start), show)
     except KeyboardInterrupt as interrupt:
         if run.state is None:
             raise
         status, interrupted = Status.INTERRUPTED, interrupt
+    run.keep(status)
     solution = run.finish(status, why)
     if collapsed is not None:
         solution = _expanded(mdp, collapsed, solution)
@@ -203,12 +212,16 @@ class _Run:
         self.state: Any = None
         self.gaps: list[float] = []
         self.certificate: Certificate | None = None
+        self.keeper: Keeper | None = None
+        self.stand: tuple[Any, int, float, int] = (None, 0, np.inf, 0)
 
     def loop(self, state: Any, show: Any) -> Status:
         """Step until the goal is certified or something else ends it."""
-        self.state = state
-        best, since = np.inf, 0
-        while True:
+        _, count, best, since = self.stand
+        self.state, self.stand = state, (state, count, best, since)
+        if self.keeper is not None:
+            self.keeper.check(state)
+        while len(self.gaps) < self.max_steps:
             previous, self.state = self.state, self.method.step(self.mdp, self.state)
             self.certificate = None
             size = number(sup(self.state.v))
@@ -225,10 +238,31 @@ class _Run:
                 return Status.SOLVED
             if (ending := self._verdict(gap, still or since > PATIENCE)) is not None:
                 return ending
-            if len(self.gaps) >= self.max_steps:
-                return Status.MAX_STEPS
+            # At once: no interrupt sees the state of one step beside the count of another.
+            self.stand = (self.state, len(self.gaps), best, since)
+            if self.keeper is not None and self.keeper.due():
+                self.keeper.write(self._progress())
             if self.until is not None and time.monotonic() >= self.until:
                 return Status.DEADLINE
+        return Status.MAX_STEPS
+
+    def resumed(self) -> Any:
+        """The state in the checkpoint, after setting the counters to what they were."""
+        kept = cast(Keeper, self.keeper).read()
+        self.gaps, self.clock = kept.gaps.tolist(), self.clock - kept.seconds
+        self.stand = (kept.state, len(self.gaps), kept.best, kept.since)
+        return kept.state
+
+    def keep(self, status: Status) -> None:
+        """Write a checkpoint if the run ended where more time or steps would help."""
+        early = (Status.INTERRUPTED, Status.DEADLINE, Status.MAX_STEPS)
+        if self.keeper is not None and status in early[: 1 if self.keeper.every is None else 3]:
+            self.keeper.write(self._progress())
+
+    def _progress(self) -> Progress:
+        state, count, best, since = self.stand
+        gaps = np.array(self.gaps[:count], dtype=float)
+        return Progress(state, gaps, best, since, time.monotonic() - self.clock)
 
     def _due(self, gap: float, goal: float, still: bool) -> bool:
         """Whether to certify now; after 1, 2, 4, … steps if the method cannot bound the gap."""

@@ -4,7 +4,8 @@ A verb is a module `name.py` with a function `name` that returns its exit code; 
 name begins with an underscore is shared by verbs. Modules import what is heavy inside their
 functions, so that `--help` is quick.
 
-    0 success   1 not certified, or a bound broken   2 bad input, one line of it   130 Ctrl-C
+    0 success   1 not certified, or a bound broken   2 bad input, one line of it
+    130 Ctrl-C   143 SIGTERM, which is answered in the same way
 
 Checked in tests/cli.
 """
@@ -15,6 +16,7 @@ import importlib
 import io
 import os
 import pkgutil
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -24,7 +26,7 @@ import typer
 
 from mdpkit.cli import _console as console
 
-BAD_INPUT, NOT_CERTIFIED, INTERRUPTED = 2, 1, 130
+BAD_INPUT, NOT_CERTIFIED, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 
 
 def build() -> typer.Typer:
@@ -88,9 +90,23 @@ USAGE: Any = typer.BadParameter.__mro__[2]
 def main() -> None:
     """Run the command with the arguments of this process, and exit."""
     _open_streams()
+    caught = _hear_terminate()
     code = run(sys.argv[1:])
     console.flush()
-    sys.exit(code)
+    sys.exit(TERMINATED if caught and code == INTERRUPTED else code)
+
+
+def _hear_terminate() -> list[int]:
+    """Let SIGTERM interrupt as Ctrl-C does; return the list where it is noted."""
+    caught: list[int] = []
+
+    def interrupt(number: int, _: Any) -> None:
+        caught.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # else whoever runs us decided
+        signal.signal(signal.SIGTERM, interrupt)
+    return caught
 
 
 def _open_streams() -> None:

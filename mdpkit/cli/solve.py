@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mdpkit.cli import _checkpoint as kept
 from mdpkit.cli import _console as console
 from mdpkit.cli import _files as files
 from mdpkit.cli import _source as given
@@ -24,8 +25,9 @@ Method = Annotated[
     typer.Option(
         "--method",
         metavar="KEY",
-        help="vi, q, gs, pi, mpi, lp or ps; for average reward rvi or multichain; "
-        "with a temperature soft-vi or soft-pi.",
+        help="vi, q, gs, pi, mpi, lp, ps or md-vi; for average reward rvi or multichain; "
+        "with a temperature soft-vi, soft-pi, munchausen-vi or reg-npg; policy "
+        "optimization: ppg, softmax-pg, npg, pqa, eqa, pma, cpi, trpo, ppo-clip or ppo-kl.",
     ),
 ]
 Tau = Annotated[
@@ -85,13 +87,15 @@ def solve(
     rewards: Rewards = None,
     explain: Explain = False,
     save: Save = None,
+    checkpoint: kept.Keep = None,
+    resume: kept.Resume = False,
     plot: given.Plot = None,
     as_json: given.Json = False,
     normalize: given.Normalize = False,
 ) -> int:
     """Solve SOURCE, and bound its optimal values from both sides."""
     import mdpkit as mk
-    from mdpkit.plan import AVERAGE_METHODS, SOFT_METHODS
+    from mdpkit.plan import AVERAGE_METHODS
 
     files.check_writable(save, (".json",) if exact else (".npz",), "--save")
     files.check_writable(plot, files.FIGURES, "--plot")
@@ -99,9 +103,9 @@ def solve(
     if method in AVERAGE_METHODS and gamma is None:
         gamma = 1.0  # it plays no part
     beside = {"labels": labels, "rewards": rewards}
-    other = {*AVERAGE_METHODS, *SOFT_METHODS}
-    if asked is not None and (horizon is not None or method in other):
-        raise ValueError("--property asks for a total: leave out --horizon and --method.")
+    _check_question(asked, horizon, method)
+    what = (source, gamma, method, tau, horizon, asked, labels, rewards, normalize)
+    at = kept.place(checkpoint, save, resume, exact, what)
     mdp, question = given.read(source, asked, gamma, beside, normalize, exact=exact)
     if explain and not as_json:
         _explain(mdp)
@@ -113,6 +117,8 @@ def solve(
         deadline=deadline,
         progress=sys.stderr is not None and sys.stderr.isatty(),
         throw=False,
+        checkpoint=at.checkpoint,
+        resume=resume,
     )
     solution = solved if question is None else question.answer(solved)
     body = _json(solution.mdp, solution)
@@ -120,29 +126,40 @@ def solve(
         console.print_json(body)
     else:
         _print(source, solution.mdp, solution)
-    about = {"source": source, **{k: body[k] for k in ("model", "method", "why", "status")}}
     if save is not None:
-        _save(solution, solved, save, about)
+        _save(source, solution, solved, save)
     if plot is not None:
         _draw(source, solution, _goal(solution.mdp, solution, tol), plot)
+    kept.report(at, solved, resume)
     return _verdict(solution)
 
 
 def _method(key: str | None, horizon: int | None, exact: bool, tau: float | None) -> Any:
     """Return the method asked for, or None; ValueError where options conflict."""
+    from mdpkit.improve import SOFT_IMPROVE_METHODS, SoftmaxPolicyGradient
     from mdpkit.plan import SOFT_METHODS, BackwardInduction
 
-    if tau is not None and key not in SOFT_METHODS:
-        raise ValueError(f"--tau is for --method {' or '.join(SOFT_METHODS)}.")
+    made = SOFT_METHODS | SOFT_IMPROVE_METHODS | {"softmax-pg": SoftmaxPolicyGradient}
+    if tau is not None and key not in made:
+        raise ValueError(f"--tau is for --method {' or '.join(made)}.")
     if horizon is not None:
         if key is not None:
             raise ValueError("--horizon has a method of its own: leave --method out.")
         return BackwardInduction(horizon)
     if exact and key not in (None, "multichain"):
         raise ValueError("--exact has a method of its own: leave --method out.")
-    if key in SOFT_METHODS and tau is not None:
-        return SOFT_METHODS[key](tau)
+    if key is not None and tau is not None:
+        return made[key](tau=tau)
     return None if key is None else given.method(key, average=True)
+
+
+def _check_question(asked: str | None, horizon: int | None, method: str | None) -> None:
+    from mdpkit.improve import IMPROVE_METHODS, SOFT_IMPROVE_METHODS
+    from mdpkit.plan import AVERAGE_METHODS, SOFT_METHODS
+
+    other = {*AVERAGE_METHODS, *SOFT_METHODS, *IMPROVE_METHODS, *SOFT_IMPROVE_METHODS}
+    if asked is not None and (horizon is not None or method in other):
+        raise ValueError("--property asks for a total: leave out --horizon and --method.")
 
 
 def _explain(mdp: MDP) -> None:
@@ -179,14 +196,16 @@ def _goal(mdp: MDP, solution: Solution, tol: float | None) -> float:
     return number(tolerance(mdp, number(sup(solution.v)), tol))
 
 
-def _save(solution: Solution, solved: Solution, path: str, about: dict[str, Any]) -> None:
+def _save(source: str, solution: Solution, solved: Solution, path: str) -> None:
     """Write the answer, or of an exact one the proof, which is about the model solved."""
     from mdpkit.io import optimum
 
     if solved.mdp.is_exact:
         optimum.write(solved.mdp, solved.v, solved.policy, path)
     else:
-        files.save_solution(solution, path, about)
+        body = _json(solution.mdp, solution)
+        told = {key: body[key] for key in ("model", "method", "why", "status")}
+        files.save_solution(solution, path, {"source": source, **told})
     console.note(f"wrote {path}")
 
 
@@ -248,8 +267,8 @@ def _print(source: str, mdp: MDP, solution: Solution) -> None:
 
 
 def _name(solution: Solution) -> str:
-    """Return what the values are: a gain where there is a bias, soft where it is stochastic."""
-    if solution.stochastic is not None:
+    """Return what the values are: a gain where there is a bias, soft at a temperature."""
+    if getattr(solution.method, "tau", 0) > 0:
         return "V*_τ"
     return "V*" if solution.bias is None else "gain"
 

@@ -76,8 +76,10 @@ def _no_number(text: str) -> Any:
     raise FormatError(f'{text[:40]} is not allowed; write numbers as text, "1/3" say.')
 
 
-def fields(body: dict, required: set[str], optional: set[str]) -> None:
+def fields(body: Any, required: set[str], optional: set[str]) -> None:
     """Raise FormatError unless `body` has the required keys, and else only optional ones."""
+    if not isinstance(body, dict):
+        raise FormatError(f"{str(body)[:40]} is no object with keys {sorted(required)}.")
     if missing := required - body.keys():
         raise FormatError(f"{', '.join(sorted(missing))} missing.")
     if unknown := body.keys() - required - optional:

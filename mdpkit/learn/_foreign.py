@@ -1,6 +1,7 @@
 """A Gymnasium environment as a world: the same kernels, stepped from outside.
 
-Observations must be discrete, or tuples of discrete ones, which are numbered in mixed radix.
+Observations must be discrete, or tuples of discrete ones, which are numbered in mixed radix;
+a method on features (`linear.control`) also sees continuous ones.
 The environment's `terminated` ends the episode; its `truncated` only cuts it, and the kernel
 bootstraps from the true last observation. Checked in tests/learn/test_environment.py.
 """

@@ -7,6 +7,8 @@ Checked in tests/learn/test_recorded.py.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from mdpkit._jit import njit
@@ -47,34 +49,44 @@ def learn_recorded(
         raise ValueError(
             f"states lie in {states.min()} … {states.max()}, not below {n_states}."
         )
-    lengths = (np.asarray(batch.pairs) >= 0).sum(axis=0)
-    numbers = (np.asarray(x, dtype=float) for x in (batch.rewards, batch.discounts))
-    data = states, *numbers, np.asarray(batch.boundary)
-    v = first_values(method.initial, 1, n_states)[0]
+    data = _Recorded(
+        states,
+        np.asarray(batch.rewards, dtype=float),
+        np.asarray(batch.discounts, dtype=float),
+        np.asarray(batch.boundary),
+        (np.asarray(batch.pairs) >= 0).sum(axis=0),
+    )
+    v, z, pending = first_values(method.initial, 1, n_states)[0], *np.zeros((2, n_states))
     visits, eligible = np.zeros(n_states, dtype=np.int64), eligible_entries(1, n_states)[0]
-    room, rule = (np.zeros(n_states), np.zeros(n_states)), method.rule()
-    each = max(1, SHARE // max(1, longest))
+    rule, each = method.rule(), max(1, SHARE // max(1, longest))
     for _ in range(sweeps):
         for first in range(0, n, each):
-            last = min(first + each, n)
-            _replay(rule, *data, lengths, v, visits, *room, eligible, first, last)
+            _replay(rule, data, v, z, pending, visits, eligible, first, min(first + each, n))
     return v
 
 
+class _Recorded(NamedTuple):
+    """The arrays of the batch, time first, and the lengths of its trajectories, (n,)."""
+
+    states: np.ndarray
+    rewards: np.ndarray
+    discounts: np.ndarray
+    boundary: np.ndarray
+    lengths: np.ndarray
+
+
 @njit(allocates=False)
-def _replay(
-    rule, states, rewards, discounts, boundary, lengths,
-    v, visits, z, pending, eligible, first, last,
-):  # fmt: skip
+def _replay(rule, data, v, z, pending, visits, eligible, first, last):
     target = v if rule.online else pending
     for i in range(first, last):
-        n, old = 0, v[states[0, i]]
-        for t in range(lengths[i]):
-            s, over = states[t, i], boundary[t, i] or t + 1 == lengths[i]
-            following, discount = v[states[t + 1, i]], discounts[t, i]
+        n, old = 0, v[data.states[0, i]]
+        for t in range(data.lengths[i]):
+            s, over = data.states[t, i], data.boundary[t, i] or t + 1 == data.lengths[i]
+            reward, discount = data.rewards[t, i], data.discounts[t, i]
+            following = v[data.states[t + 1, i]]
             n = learn_step(
                 rule, v, target, z, eligible, n, visits,
-                s, rewards[t, i], discount, following, over, old,
+                s, reward, discount, following, over, old,
             )  # fmt: skip
             old = following
         if not rule.online:

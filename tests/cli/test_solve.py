@@ -117,7 +117,8 @@ def test_what_is_not_certified_is_printed_with_exit_code_1(command, as_json):
         assert "certified" in found.out
 
 
-def test_ctrl_c_prints_the_bounds_of_the_last_complete_step(command, monkeypatch):
+def test_ctrl_c_prints_the_bounds_of_the_last_complete_step(command, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)  # where the checkpoint goes
     whole, calls = ValueIteration.step, []
 
     def step(method, mdp, state):
@@ -128,7 +129,9 @@ def test_ctrl_c_prints_the_bounds_of_the_last_complete_step(command, monkeypatch
 
     monkeypatch.setattr(ValueIteration, "step", step)
     found = command("solve", LAKE, "--gamma", "0.99", "--method", "vi", "--json")
-    assert (found.code, found.err) == (130, "interrupted.\n")
+    (kept,) = tmp_path.iterdir()
+    note = f"wrote {kept.name}; --resume goes on from there\n"
+    assert (found.code, found.err) == (130, f"{note}interrupted.\n")
     assert (found.json["status"], found.json["steps"]) == ("INTERRUPTED", 5)
     assert found.json["lower_at_start"] <= VALUE <= found.json["upper_at_start"]
 

@@ -82,7 +82,7 @@ def test_closed_streams_are_no_error(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals")
-def test_ctrl_c_on_a_long_solve_prints_bounds_and_exits_with_130():
+def test_ctrl_c_on_a_long_solve_prints_bounds_and_exits_with_130(tmp_path):
     # P = I: the error shrinks by γ a step, so this takes millions of steps.
     long = ("solve", "gallery:identity?n=2000", "--gamma", "0.9999999", "--method", "vi")
     master, slave = os.openpty()
@@ -91,6 +91,7 @@ def test_ctrl_c_on_a_long_solve_prints_bounds_and_exits_with_130():
         stdout=subprocess.PIPE,
         stderr=slave,
         start_new_session=True,
+        cwd=tmp_path,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
     )
     os.close(slave)

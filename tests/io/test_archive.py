@@ -260,7 +260,7 @@ def rewrite(path, members, name, array):
         ({"gamma": "nan"}, "gamma must lie"),
         ({"gamma": "0x1p99999"}, "float in hexadecimal"),
         ({"gamma": 5}, "float in hexadecimal"),
-        ({"arrays": []}, "arrays an object"),
+        ({"arrays": []}, "arrays must be an object"),
         ({"arrays": {}}, "missing"),
         ({"extra": 1}, "unknown key 'extra'"),
         ({"states": [{}]}, "states holds an object"),
