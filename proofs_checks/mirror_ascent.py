@@ -1,4 +1,4 @@
-"""Group I: a step of mirror ascent (THEOREMS.md §2.I, I1–I4, I8).
+"""Group I: a step of mirror ascent (THEOREMS.md §2.I, I1–I4).
 
     π⁺ = argmax_p α⟨q^π, p⟩ − D(p, π)    PQA: Proj(π + αq), D = ½‖·‖²; EQA: ∝ π e^{αq}, D = KL
 
@@ -9,13 +9,11 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from mdpkit._array import number
 from mdpkit.claim import (
     MDP,
     ActionValue,
     All,
     Eq,
-    Exists,
     FullDistribution,
     FullPolicy,
     Leq,
@@ -23,16 +21,16 @@ from mdpkit.claim import (
     action_values,
     claim,
 )
-from mdpkit.improve import Euclidean, NegativeEntropy, ProjectedPolicyGradient, Tsallis
+from mdpkit.improve import Euclidean, NegativeEntropy, Tsallis
 from mdpkit.improve.divergences import each
 from mdpkit.improve.mirror_ascent import ascended, begun
 from mdpkit.operators.aggregate import soft
 from mdpkit.operators.bellman import aggregate
 from mdpkit.operators.policy_gradient import policy_gradient, visits
-from mdpkit.policy import expected_under, probabilities
-from proofs_checks.ascent_vocabulary import Modest, StepSize, gap_of, mirror, total
+from mdpkit.policy import probabilities
+from proofs_checks.ascent_vocabulary import Modest, StepSize, mirror, total
 from proofs_checks.instances import model
-from proofs_checks.vocabulary import greedy_in, tol_v, vector
+from proofs_checks.vocabulary import tol_v, vector
 
 EUCLIDEAN, ENTROPY, TSALLIS = Euclidean(), NegativeEntropy(), Tsallis(1.5)
 
@@ -269,89 +267,3 @@ def ascent_grows_everywhere(mdp: Modest, pi: FullPolicy, alpha: StepSize, *, cri
 
 
 ascent_grows_everywhere.rejects("a critic that errs by 1", critic=misread)
-
-
-# ---- I8: a long step is greedy ---------------------------------------------------------------
-
-
-def enough(mdp, pi, q, factor=2):
-    """α(s) = 2b(s)/gap(s), b the probability of all actions but the best; 1 at ties."""
-    best = expected_under(mdp, greedy_in(mdp, q), probabilities(mdp, pi))
-    wide = [0 if x is None else x for x in gap_of(mdp, q)]
-    return np.array([
-        factor * (1 - b) / w if w > 0 else 0 * b + 1 for b, w in zip(best, wide, strict=True)
-    ])  # fmt: skip
-
-
-def greedily(mdp, q):
-    """The greedy policy, one-hot, and where it is the only one, (S,) bool."""
-    sole = [x is None or bool(x > 0) for x in gap_of(mdp, q)]
-    return probabilities(mdp, greedy_in(mdp, q)), np.array(sole)
-
-
-@claim(id="I8", source="Liu, Li & Wei (2024); Condat (2016), the projection", exact="Q")
-def long_projected_steps_are_greedy(
-    mdp: Modest, pi: Policy, mu: FullDistribution, *, size=enough
-):
-    """α·gap ≥ 2b ⇒ PQA's π⁺ is greedy, b the probability of all actions but the best one.
-
-    So 2 is enough from anywhere; of the projected policy gradient, α H d(s) gap ≥ 2.
-    """
-    old = begun(mdp, EUCLIDEAN, pi, None)
-    best, sole = greedily(mdp, old.q)
-    here = each(mdp, sole)
-    alpha = size(mdp, pi, old.q)
-    if number(alpha.max()) > 1e9:  # a gap that is rounding: floats know no best action
-        here, alpha = here & False, np.minimum(alpha, 1)
-    policies = [ascended(mdp, EUCLIDEAN, old, alpha).policy]
-    step = (alpha / visits(mdp, pi, mu)).max()
-    if step > 0:
-        policies.append(ProjectedPolicyGradient(step, mu, pi).step(mdp, old).policy)
-    tol = None if mdp.is_exact else 1e-9
-    return All(*(Eq(np.where(here, x, 0 * x), np.where(here, best, 0 * best), tol)
-                 for x in policies))  # fmt: skip
-
-
-def wrong_vertex():
-    """All probability is on the worse action: Proj(π + αq) keeps 1 − α·gap/2 of it."""
-    mdp = two_actions()
-    return mdp, np.array([1]), vector(mdp, 1)
-
-
-long_projected_steps_are_greedy.rejects(
-    "α·gap = 1.9b", at=wrong_vertex,
-    size=lambda mdp, pi, q: enough(mdp, pi, q) * 19 / 20,
-)  # fmt: skip
-
-
-def odds(mdp, pi, q, alpha):
-    """Σ_{a ≠ a*} π(a)/π(a*) e^{−α(q(a*) − q(a))}, (S,)."""
-    best = each(mdp, expected_under(mdp, greedy_in(mdp, q), pi))
-    top = each(mdp, expected_under(mdp, greedy_in(mdp, q), q))
-    others = 1 - probabilities(mdp, greedy_in(mdp, q))
-    return total(mdp, others * pi / best * np.exp(-alpha * (top - q)))
-
-
-@claim(id="I8-entropy", source="Khodadadian, Jhunjhunwala, Varma & Maguluri (2021)", exact="B")
-def long_exponentiated_steps_are_nearly_greedy(
-    mdp: Modest, pi: FullPolicy, alpha: StepSize, *, bound=odds
-):
-    """1 − π⁺(a*|s) ≤ Σ_{a ≠ a*} π(a|s)/π(a*|s) e^{−α gap(a)} of EQA: never 0, soon small."""
-    old, new = mirror(ENTROPY)(mdp, pi, alpha)
-    others = 1 - probabilities(mdp, greedy_in(mdp, old.q))
-    missing = total(mdp, others * new.policy)
-    return All(
-        Leq(missing, bound(mdp, pi, old.q, alpha), tol_v(mdp) * (1 + alpha)),
-        Exists(True if np.isfinite(new.coordinates).all() else None),
-    )
-
-
-@long_exponentiated_steps_are_nearly_greedy.attained_by(exact_equality=False)
-def far_along():
-    """Of two actions the odds are the bound: the ratio tends to 1 as α·gap grows."""
-    return two_actions().rounded(), np.array([[0.5, 0.5]]), 10.0
-
-
-long_exponentiated_steps_are_nearly_greedy.rejects(
-    "2α for α", bound=lambda mdp, pi, q, alpha: odds(mdp, pi, q, 2 * alpha), at=far_along
-)

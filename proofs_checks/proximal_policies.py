@@ -66,7 +66,7 @@ SmallValue = Annotated[Any, action_values(low=-3, high=3)]
 
 
 def clipped_term(ratio, A, low, high):
-    """A min(ρ, 1+ε) where A ≥ 0, A max(ρ, 1−ε) where A < 0: flat beyond that edge, and no other."""
+    """A min(ρ, 1+ε) where A ≥ 0, A max(ρ, 1−ε) where A < 0: flat beyond that edge alone."""
     return np.where(A >= 0, A * np.minimum(ratio, high), A * np.maximum(ratio, low))
 
 
@@ -196,13 +196,13 @@ def lagrangian(mdp, pi, mu, radius):
 Radius = Annotated[Any, numbers(low=Fraction(1, 100), high=1)]
 
 
-@claim(id="J6-ball", source="Schulman et al. (2015), equation 12", exact="B")
+@claim(id="J6-ball", source="Schulman et al. (2015), equation 12", exact="B", effort=0.25)
 def trust_region_steps_are_best_in_the_ball(
     mdp: Modest, pi: FullPolicy, p: FullPolicy, mu: FullDistribution, radius: Radius,
     *, step=lagrangian
 ):  # fmt: skip
     """TRPO's exact step is in {E_d KL(π‖π') ≤ δ}, and no p there has a larger L_π(p)."""
-    old, new = step(mdp, pi, mu, radius)
+    _, new = step(mdp, pi, mu, radius)
     d = occupancy(mdp, pi, mu)
 
     def moved(at):
@@ -256,7 +256,7 @@ def penalized_surrogates_have_closed_maximizers(
     return All(
         Eq(reached + beta * ENTROPY.between(mdp, p, at), value, 1e-11),
         Eq(level, each(mdp, mean.reshape(-1)[mdp.action_ptr[:-1]]), 1e-8),
-        Leq(*objective, 1e-9, ratio=False),
+        Leq(objective[0], objective[1], 1e-9, ratio=False),
     )
 
 

@@ -1,8 +1,8 @@
-"""Group K, fourth part: the natural policy gradient with entropy (THEOREMS.md §2.K, K10).
+"""Group K, fourth part: policy gradients with entropy (THEOREMS.md §2.K, K9, K10).
 
-    π_{k+1} ∝ π_k^{1−ητH} e^{ηH q_τ^k},    0 < η ≤ (1−γ)/τ
+    ∂V_τ/∂θ(s,a) = H d(s) π(a|s) A_τ(s,a);    natural: π_{k+1} ∝ π_k^{1−ητH} e^{ηH q_τ^k}
 
-Source: Cen, Cheng, Chen, Wei & Chi (2022), Theorem 1.
+Source: Mei et al. (2020); Cen, Cheng, Chen, Wei & Chi (2022), Theorem 1.
 """
 
 from fractions import Fraction
@@ -11,18 +11,39 @@ from typing import Annotated, Any
 import numpy as np
 
 from mdpkit._array import sup
-from mdpkit.claim import MDP, All, Eq, FullPolicy, Rate, claim, integers, models, numbers
+from mdpkit.claim import (
+    MDP,
+    ActionValue,
+    All,
+    Distribution,
+    Eq,
+    FullPolicy,
+    Rate,
+    claim,
+    integers,
+    models,
+    numbers,
+)
 from mdpkit.improve import RegularizedMirrorAscent
+from mdpkit.improve.divergences import each
 from mdpkit.operators.bellman import action_values
-from mdpkit.operators.projection import log_softmax
-from proofs_checks.ascent_vocabulary import as_promised, followed
+from mdpkit.operators.policy_gradient import policy_gradient, softmax_gradient
+from mdpkit.operators.projection import log_softmax, softmax_policy
+from proofs_checks.ascent_vocabulary import as_promised, followed, total
 from proofs_checks.instances import with_numbers
-from proofs_checks.soft_vocabulary import Temperature, near, soft_optimum
-from proofs_checks.vocabulary import horizon
+from proofs_checks.soft_vocabulary import Temperature, log_ratio, near, soft_optimum, soft_value
+from proofs_checks.vocabulary import (
+    advantage,
+    horizon,
+    occupancy,
+)
 
 Gentle = Annotated[MDP, models(reward=(-1, 1), discount=(0, Fraction(9, 10)))]
 Share = Annotated[Any, numbers(low=Fraction(1, 20), high=1)]
 Length = Annotated[int, integers(1, 25)]
+
+
+# ---- K10: the natural gradient ---------------------------------------------------------------
 
 
 def of_cen(mdp, first, apart, tau, eta):
@@ -77,3 +98,56 @@ entropic_natural_gradient_is_linear.rejects(
         1.1 * tau, eta / 1.1, pi
     )
 )  # fmt: skip
+
+
+# ---- K9: the gradient with entropy -----------------------------------------------------------
+
+
+def paid(mdp, pi, tau):
+    """Q_τ − τ log π, in pair layout, of which A_τ is the excess over its mean V_τ."""
+    v = soft_value(mdp, pi, tau)
+    return mdp.r + mdp.gamma * mdp.expect(v).reshape(mdp.pair_shape) - tau * log_ratio(pi)
+
+
+def unpaid(mdp, pi, tau):
+    """Q_τ alone."""
+    return paid(mdp, pi, tau) + tau * log_ratio(pi)
+
+
+def in_logits(mdp, pi, mu, what):
+    """H d π (x − E_π x): the gradient in the logits that x makes."""
+    mean = each(mdp, total(mdp, pi * what))
+    return horizon(mdp) * each(mdp, occupancy(mdp, pi, mu)) * pi * (what - mean)
+
+
+def along_a_line(mdp, theta, direction, mu, tau, h=1e-4):
+    """d/dt J_τ(θ + t·direction) by differences, to O(h⁴)."""
+    values = [
+        mu @ soft_value(mdp, softmax_policy(mdp, theta + t * h * direction), tau)
+        for t in (-2, -1, 1, 2)
+    ]
+    return (8 * (values[2] - values[1]) - (values[3] - values[0])) / (12 * h)
+
+
+@claim(id="K9", source="Mei et al. (2020), Lemma 10", exact="B", substochastic=True)
+def soft_policy_gradient(
+    mdp: Gentle, mu: Distribution, pi: FullPolicy, x: ActionValue, tau: Temperature,
+    *, weight=paid
+):  # fmt: skip
+    """∇_θ V_τ^π(μ) = H E_{d,π}[∇log π · (Q_τ − τ log π)] = H d π A_τ; E_π ∇log π·(−τ) = 0."""
+    gradient = softmax_gradient(mdp, pi, mu, tau=tau)
+    way = x / max(1.0, float(abs(x).max()))
+    slope = along_a_line(mdp, np.log(pi), way, mu, tau)
+    direct = policy_gradient(mdp, pi, mu, tau=tau)
+    tol = near(mdp, tau) * horizon(mdp)
+    return All(
+        Eq(in_logits(mdp, pi, mu, weight(mdp, pi, tau)), gradient, tol),
+        Eq(pi * (direct - each(mdp, total(mdp, pi * direct))), gradient, tol),
+        Eq(slope, (gradient * way).sum(), 1e-7 * horizon(mdp) ** 3),
+    )
+
+
+soft_policy_gradient.rejects("without −τ log π", weight=unpaid)
+soft_policy_gradient.rejects(
+    "the advantage of π without entropy", weight=lambda mdp, pi, tau: advantage(mdp, pi)
+)

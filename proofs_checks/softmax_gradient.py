@@ -1,4 +1,4 @@
-"""Groups I and K: ascending J in logits, with entropy and without (THEOREMS.md §2.I, §2.K).
+"""Group I, fourth part: ascending J in logits (THEOREMS.md §2.I, I11–I13).
 
     ∂J/∂θ(s,a) = H d(s) π(a|s) A(s,a),    J* − J_k = O(1/(c²k)), c the least π_k(a*(s)|s)
 
@@ -13,10 +13,8 @@ import numpy as np
 from mdpkit import gallery
 from mdpkit.claim import (
     MDP,
-    ActionValue,
     All,
     Distribution,
-    Eq,
     FullDistribution,
     FullPolicy,
     Leq,
@@ -27,14 +25,10 @@ from mdpkit.claim import (
     numbers,
 )
 from mdpkit.improve import SoftmaxPolicyGradient, pathologies
-from mdpkit.improve.divergences import each
-from mdpkit.operators.policy_gradient import policy_gradient, softmax_gradient
-from mdpkit.operators.projection import softmax_policy
+from mdpkit.operators.policy_gradient import softmax_gradient
 from proofs_checks.ascent_vocabulary import UnitModel, followed, total
 from proofs_checks.instances import with_numbers
-from proofs_checks.soft_vocabulary import Temperature, log_ratio, near, soft_value
 from proofs_checks.vocabulary import (
-    advantage,
     horizon,
     occupancy,
     pi_star,
@@ -252,57 +246,4 @@ def hardly_ever():
 
 softmax_ascent_waits_on_a_plateau.rejects(
     "the natural gradient", count=of_the_natural_gradient, at=hardly_ever
-)
-
-
-# ---- K9: the gradient with entropy -----------------------------------------------------------
-
-
-def paid(mdp, pi, tau):
-    """Q_τ − τ log π, in pair layout, of which A_τ is the excess over its mean V_τ."""
-    v = soft_value(mdp, pi, tau)
-    return mdp.r + mdp.gamma * mdp.expect(v).reshape(mdp.pair_shape) - tau * log_ratio(pi)
-
-
-def unpaid(mdp, pi, tau):
-    """Q_τ alone."""
-    return paid(mdp, pi, tau) + tau * log_ratio(pi)
-
-
-def in_logits(mdp, pi, mu, what):
-    """H d π (x − E_π x): the gradient in the logits that x makes."""
-    mean = each(mdp, total(mdp, pi * what))
-    return horizon(mdp) * each(mdp, occupancy(mdp, pi, mu)) * pi * (what - mean)
-
-
-def along_a_line(mdp, theta, direction, mu, tau, h=1e-4):
-    """d/dt J_τ(θ + t·direction) by differences, to O(h⁴)."""
-    values = [
-        mu @ soft_value(mdp, softmax_policy(mdp, theta + t * h * direction), tau)
-        for t in (-2, -1, 1, 2)
-    ]
-    return (8 * (values[2] - values[1]) - (values[3] - values[0])) / (12 * h)
-
-
-@claim(id="K9", source="Mei et al. (2020), Lemma 10", exact="B", substochastic=True)
-def soft_policy_gradient(
-    mdp: Moderate, mu: Distribution, pi: FullPolicy, x: ActionValue, tau: Temperature,
-    *, weight=paid
-):  # fmt: skip
-    """∇_θ V_τ^π(μ) = H E_{d,π}[∇log π · (Q_τ − τ log π)] = H d π A_τ; E_π ∇log π·(−τ) = 0."""
-    gradient = softmax_gradient(mdp, pi, mu, tau=tau)
-    way = x / max(1.0, float(abs(x).max()))
-    slope = along_a_line(mdp, np.log(pi), way, mu, tau)
-    direct = policy_gradient(mdp, pi, mu, tau=tau)
-    tol = near(mdp, tau) * horizon(mdp)
-    return All(
-        Eq(in_logits(mdp, pi, mu, weight(mdp, pi, tau)), gradient, tol),
-        Eq(pi * (direct - each(mdp, total(mdp, pi * direct))), gradient, tol),
-        Eq(slope, (gradient * way).sum(), 1e-7 * horizon(mdp) ** 3),
-    )
-
-
-soft_policy_gradient.rejects("without −τ log π", weight=unpaid)
-soft_policy_gradient.rejects(
-    "the advantage of π without entropy", weight=lambda mdp, pi, tau: advantage(mdp, pi)
 )

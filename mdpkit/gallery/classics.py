@@ -129,7 +129,7 @@ def random_walk(n: int = 19, left: float = -1, right: float = 1, gamma: float = 
 @model(
     source="Sutton & Barto (2018), Examples 6.2 (n = 5, left = 0) and 7.1 (n = 19)",
     known=[
-        Known({s: 1 for s in range(19)}),
+        Known(dict.fromkeys(range(19), 1)),
         Known({s: Fraction(s - 9, 10) for s in range(19)}, policy=uniform),
         Known({s: Fraction(s + 1, 6) for s in range(5)}, uniform, {"n": 5, "left": 0}),
     ],

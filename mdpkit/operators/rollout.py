@@ -120,17 +120,18 @@ def rollout(
     model, pi = sampler(mdp, start, end_reward), policy_bounds(mdp, policy)
     key, shape = keys(rng)[0], (n, horizon)
     states, pairs = np.empty((n, horizon + 1), dtype=np.int64), np.empty(shape, dtype=np.int64)
-    paid = np.empty(shape), np.empty(shape), np.empty(shape, dtype=np.bool_)
+    rewards, discounts = np.empty(shape), np.empty(shape)
+    boundary = np.empty(shape, dtype=np.bool_)
+    out = states, pairs, rewards, discounts, boundary
     over_runs(
-        lambda begin, end: _roll(
-            model, pi, float(mdp.gamma), key, begin, end, states, pairs, *paid
-        ),
+        lambda begin, end: _roll(model, pi, float(mdp.gamma), key, begin, end, *out),
         n,
         cost=horizon,
         threads=threads,
     )
     # A trajectory is written in one piece; time is the first axis of what is returned.
-    return Trajectories(states.T, pairs.T, *(x.T for x in paid), np.full(n, 1.0 / n))
+    weight = np.full(n, 1.0 / n)
+    return Trajectories(states.T, pairs.T, rewards.T, discounts.T, boundary.T, weight)
 
 
 def rollout_reference(

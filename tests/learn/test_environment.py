@@ -74,14 +74,15 @@ def test_a_run_of_an_environment_does_not_depend_on_the_others():
 
 @pytest.mark.stat
 def test_blackjack_is_learned():
-    """Tuples are numbered; after 20,000 hands sticking on 20 and 21 is preferred everywhere.
+    """Tuples are numbered; after 8,000 hands it sticks on a hard 20, whatever the dealer shows.
 
-    The gap of the values is at least .6, the spread of an estimate about .2 (α = .02).
+    Each pair is seen about 40 times; the values differ by 1.2 and more, an estimate's spread
+    is below .2.
     """
     env = gymnasium.make("Blackjack-v1")
-    found = learn(env, QLearning(0.02, 1.0), episodes=20_000, rng=0)
+    found = learn(env, QLearning(0.05, 1.0), episodes=8_000, rng=0)
     q = found.values[0].reshape(32, 11, 2, 2)  # sum, dealer, usable ace, action
-    assert (q[20:22, 2:10, 0, 0] > q[20:22, 2:10, 0, 1]).all()
+    assert (q[20, 2:10, 0, 0] > q[20, 2:10, 0, 1] + 0.3).all()
     assert found.values.shape == (1, 704, 2)
 
 

@@ -114,9 +114,10 @@ def test_a_finer_goal_goes_on_and_more_steps_too(tmp_path):
         mdp, ValueIteration(), max_steps=10, checkpoint=path, resume=True, throw=False
     )
     assert same(again, part)
+    before = Keeper(path, mdp, ValueIteration(), resume=True).read().seconds
     rest = mk.solve(mdp, ValueIteration(), tol=1e-3, checkpoint=path, resume=True)
     assert same(rest, mk.solve(mdp, ValueIteration(), tol=1e-3))
-    assert rest.seconds >= part.seconds
+    assert rest.seconds >= before > 0  # the time of all its runs
 
 
 KILLED = """
