@@ -70,7 +70,7 @@ natural_step_ascends_most_of_equal_divergence.rejects(
 
 @natural_step_ascends_most_of_equal_divergence.attained_by
 def along_the_advantage():
-    """Two states, the second visited half as often: δ = A."""
+    """Two states in a row, and δ along A."""
     mdp = model([[[0, 1]] * 2, [[0, 0]] * 2], [[3, 0], [0, 4]], "1/2", stops=True)
     pi, mu = exactly([["1/3", "2/3"]] * 2), exactly(["1/2", "1/2"])
     return mdp, mu, pi, policy_values(mdp, pi).advantage / 4

@@ -77,10 +77,10 @@ def gradient_is_the_mean_of_scores_times_values(
 gradient_is_the_mean_of_scores_times_values.rejects("without γᵗ", sampled=without_discount)
 gradient_is_the_mean_of_scores_times_values.rejects("without H", visited=occupancy)
 gradient_is_the_mean_of_scores_times_values.rejects(
-    "next step's reward only", valued=lambda mdp, pi: policy_values(mdp.replace(gamma=0), pi)
+    "r for q", valued=lambda mdp, pi: policy_values(mdp.replace(gamma=0), pi)
 )
 gradient_is_the_mean_of_scores_times_values.rejects(
-    "the whole return at every γᵗ",
+    "the first reward for the whole return",
     whole=lambda batch, scores: reinforce(
         batch._replace(discounts=0 * batch.discounts), scores
     ),

@@ -12,7 +12,6 @@ import numpy as np
 
 from mdpkit._array import sup
 from mdpkit.claim import (
-    MDP,
     ActionValue,
     All,
     Distribution,
@@ -21,7 +20,6 @@ from mdpkit.claim import (
     Rate,
     claim,
     integers,
-    models,
     numbers,
 )
 from mdpkit.improve import RegularizedMirrorAscent
@@ -31,14 +29,20 @@ from mdpkit.operators.policy_gradient import policy_gradient, softmax_gradient
 from mdpkit.operators.projection import log_softmax, softmax_policy
 from proofs_checks.ascent_vocabulary import as_promised, followed, total
 from proofs_checks.instances import with_numbers
-from proofs_checks.soft_vocabulary import Temperature, log_ratio, near, soft_optimum, soft_value
+from proofs_checks.soft_vocabulary import (
+    Gentle,
+    Temperature,
+    log_ratio,
+    near,
+    soft_optimum,
+    soft_value,
+)
 from proofs_checks.vocabulary import (
     advantage,
     horizon,
     occupancy,
 )
 
-Gentle = Annotated[MDP, models(reward=(-1, 1), discount=(0, Fraction(9, 10)))]
 Share = Annotated[Any, numbers(low=Fraction(1, 20), high=1)]
 Length = Annotated[int, integers(1, 25)]
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from mdpkit import gallery
 from mdpkit.claim import (
-    MDP,
     All,
     Distribution,
     FullDistribution,
@@ -21,13 +20,13 @@ from mdpkit.claim import (
     Rate,
     claim,
     integers,
-    models,
     numbers,
 )
 from mdpkit.improve import SoftmaxPolicyGradient, pathologies
 from mdpkit.operators.policy_gradient import softmax_gradient
 from proofs_checks.ascent_vocabulary import UnitModel, followed, total
 from proofs_checks.instances import with_numbers
+from proofs_checks.soft_vocabulary import Gentle
 from proofs_checks.vocabulary import (
     horizon,
     occupancy,
@@ -39,7 +38,6 @@ from proofs_checks.vocabulary import (
 
 Length = Annotated[int, integers(1, 25)]
 LongStep = Annotated[Any, numbers(low=Fraction(1, 10), high=1)]
-Moderate = Annotated[MDP, models(reward=(-1, 1), discount=(0, Fraction(9, 10)))]
 
 
 def mismatch(x, y):
@@ -64,7 +62,7 @@ def _chosen(mdp):
 
 @claim(id="I11", source="Mei et al. (2020), Lemma 8", exact="B")
 def softmax_gradient_dominates(
-    mdp: Moderate, rho: Distribution, mu: FullDistribution, pi: FullPolicy,
+    mdp: Gentle, rho: Distribution, mu: FullDistribution, pi: FullPolicy,
     *, gradient=softmax_gradient, least=of_the_best, root=np.sqrt
 ):  # fmt: skip
     """J*_ρ − J_ρ ≤ √S ‖d^{π*}_ρ/d^π_μ‖∞ ‖∇_θ J_μ‖₂ / min_s π(a*(s)|s)."""

@@ -5,9 +5,6 @@
 Source: Kakade & Langford (2002); Schulman et al. (2015); Achiam et al. (2017).
 """
 
-from fractions import Fraction
-from typing import Annotated
-
 import numpy as np
 
 from mdpkit.claim import (
@@ -20,7 +17,6 @@ from mdpkit.claim import (
     Policy,
     Probability,
     claim,
-    models,
 )
 from mdpkit.improve import NegativeEntropy
 from mdpkit.operators.fisher import divergence
@@ -43,7 +39,6 @@ from proofs_checks.vocabulary import (
 )
 
 ENTROPY = NegativeEntropy()
-SmallModel = Annotated[MDP, models(reward=(-1, 1), discount=(0, Fraction(9, 10)))]
 
 
 def better_here_worse_there(alpha="1/2"):

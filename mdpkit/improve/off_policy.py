@@ -23,8 +23,9 @@ import numpy as np
 
 from mdpkit.batch import Trajectories
 from mdpkit.errors import ModelError
-from mdpkit.improve.estimators import at_pairs, monte_carlo, path_weight, score_gradient
+from mdpkit.improve.estimators import monte_carlo, path_weight, score_gradient
 from mdpkit.mdp import MDP
+from mdpkit.operators.bellman import check_shape
 from mdpkit.operators.importance import pair_ratios
 from mdpkit.operators.occupancy import occupancy
 from mdpkit.operators.returns import lambda_return
@@ -112,14 +113,13 @@ def first_order(
 ) -> np.ndarray:
     """Σ_t γᵗ ∇ log π_t ω(s_t) ρ_t ψ_t, (n, K).
 
-    weight : ψ, (T, n), or a critic in pair layout; None is G_t. states : ω, (S,), or (T, n);
-    None is 1. It is exact with ω = `state_ratios` and ψ of mean q^π: `per_decision_return`,
-    or q^π itself.
+    weight : ψ, (T, n); None is G_t. states : ω, (S,), or (T, n); None is 1. It is exact with
+    ω = `state_ratios` and ψ of mean q^π: `per_decision_return`, or `at_pairs(batch, q^π)`.
+
+    Raises ValueError for a weight of another shape.
     """
-    if weight is None:
-        weight = monte_carlo(batch)
-    elif np.shape(weight) != batch.pairs.shape:
-        weight = at_pairs(batch, weight)
+    weight = monte_carlo(batch) if weight is None else weight
+    check_shape(weight, batch.pairs.shape, "weight")
     gain = np.asarray(ratios) * weight
     if states is not None:
         states = np.asarray(states)

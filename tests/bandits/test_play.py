@@ -25,91 +25,24 @@ from mdpkit.bandits import (
     play,
 )
 from mdpkit.operators.step_size import polynomial
-from tests.bandit_oracle import by_index, first_largest, game, kl_bisected, normal_pair, seen
+from tests.bandit_oracle import (
+    by_index,
+    epsilon_greedy,
+    explore_first,
+    finite_thompson,
+    game,
+    gradient,
+    kl_bisected,
+    mean_of,
+    normal_thompson,
+    ucb,
+    weighted,
+)
 
 COINS = Bandit([0.3, 0.55, 0.5])
 TESTBED = Bandit(NormalPrior(0.0, 1.0, 4), Gaussian(1.0))
 SHARP = Bandit([0.2, 0.6, 0.5], Uniform(0.2))
 TWO = FinitePrior([[0.8, 0.3, 0.5], [0.2, 0.6, 0.5], [0.4, 0.4, 0.9]], [0.5, 0.3, 0.2])
-
-
-def explore_first(k, n):
-    def choose(arms, rewards, t, _):
-        if t < n * k:
-            return t % k
-        return first_largest(seen(arms[: n * k], rewards[: n * k], k)[1])
-
-    return choose
-
-
-def epsilon_greedy(k, rate, estimate):
-    def choose(arms, rewards, t, words):
-        a, b, c, _ = words(0)
-        if ((int(a) >> 5) * 2**26 + (int(b) >> 6)) / 2**53 < rate(t + 1):
-            return (int(c) * k) >> 32
-        return first_largest([estimate(arms, rewards, arm) for arm in range(k)])
-
-    return choose
-
-
-def mean_of(arms, rewards, arm):
-    own = [r for a, r in zip(arms, rewards, strict=True) if a == arm]
-    return sum(own) / len(own) if own else 0.0
-
-
-def weighted(alpha, initial):
-    """Σ_j α(1−α)^j r_j from the last reward back, and (1−α)^n of the initial value."""
-
-    def estimate(arms, rewards, arm):
-        own = [r for a, r in zip(arms, rewards, strict=True) if a == arm][::-1]
-        recent = sum(alpha * (1 - alpha) ** j * r for j, r in enumerate(own))
-        return recent + (1 - alpha) ** len(own) * initial
-
-    return estimate
-
-
-def gradient(k, alpha, baseline):
-    def choose(arms, rewards, t, words):
-        h = np.zeros(k)
-        for i, (arm, r) in enumerate(zip(arms, rewards, strict=True)):
-            pi = np.exp(h) / np.exp(h).sum()
-            base = (np.mean(rewards[:i]) if i else r) if baseline else 0.0
-            h += alpha * (r - base) * ((np.arange(k) == arm) - pi)
-        pi = np.exp(h) / np.exp(h).sum()
-        a, b, _, _ = words(0)
-        u = ((int(a) >> 5) * 2**26 + (int(b) >> 6)) / 2**53
-        return int(np.searchsorted(np.cumsum(pi)[:-1], u, side="right"))
-
-    return choose
-
-
-def normal_thompson(k, sigma, mean, scale):
-    def choose(arms, rewards, t, words):
-        n, s = seen(arms, rewards, k)
-        v = 1 / (1 / scale**2 + n / sigma**2)
-        m = v * (mean / scale**2 + s / sigma**2)
-        z = [normal_pair(words(a - a % 2))[a % 2] for a in range(k)]
-        return first_largest(m + np.sqrt(v) * z)
-
-    return choose
-
-
-def finite_thompson(prior):
-    def choose(arms, rewards, t, words):
-        w = np.array(prior.weights)
-        for arm, r in zip(arms, rewards, strict=True):
-            p = prior.means[:, arm]
-            w = w * (p if r else 1 - p)
-        a, b, _, _ = words(0)
-        u = ((int(a) >> 5) * 2**26 + (int(b) >> 6)) / 2**53
-        m = np.searchsorted(np.cumsum(w / w.sum())[:-1], u, side="right")
-        return first_largest(prior.means[m])
-
-    return choose
-
-
-def ucb(k, level):
-    return by_index(k, lambda mean, n, t: mean + math.sqrt(level(t) / n))
 
 
 PAIRS = {

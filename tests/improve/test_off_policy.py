@@ -161,12 +161,14 @@ def test_marginal_ratios_are_exact_with_the_visits_of_the_states(seed):
         each[t, met] = chances[0][met] / chances[1][met]
     steps = np.array([each[t][batch.states[t]] for t in range(3)])
     for samples in (
-        first_order(batch, ratios, scores, q, states=omega),
-        first_order(batch, ratios, scores, q, states=steps),
+        first_order(batch, ratios, scores, at_pairs(batch, q), states=omega),
+        first_order(batch, ratios, scores, at_pairs(batch, q), states=steps),
         first_order(batch, ratios, scores, W, states=steps),
     ):
         assert (bias(samples, batch.weight, true) == 0).all()
-    assert (bias(first_order(batch, ratios, scores, q), batch.weight, true) != 0).any()
+    assert (
+        bias(first_order(batch, ratios, scores, at_pairs(batch, q)), batch.weight, true) != 0
+    ).any()
     biased = first_order(batch, ratios, scores, states=steps)  # b's returns
     assert (bias(biased, batch.weight, true) != 0).any()
 
