@@ -88,13 +88,11 @@ def long_projected_steps_are_greedy(
     """
     old = begun(mdp, EUCLIDEAN, pi, None)
     best, sole = greedily(mdp, old.q)
-    here = each(mdp, sole)
-    alpha = size(mdp, pi, old.q)
+    here, alpha = each(mdp, sole), size(mdp, pi, old.q)
     if number(alpha.max()) > 1e9:  # a gap that is rounding: floats know no best action
         here, alpha = here & False, np.minimum(alpha, 1)
     policies = [ascended(mdp, EUCLIDEAN, old, alpha).policy]
-    step = (alpha / visits(mdp, pi, mu)).max()
-    if step > 0:
+    if (step := (alpha / visits(mdp, pi, mu)).max()) > 0:
         policies.append(ProjectedPolicyGradient(step, mu, pi).step(mdp, old).policy)
     tol = None if mdp.is_exact else 1e-9
     return All(*(Eq(np.where(here, x, 0 * x), np.where(here, best, 0 * best), tol)
