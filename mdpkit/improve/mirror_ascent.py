@@ -124,6 +124,26 @@ class PolicyMirrorAscent:
         return theorem(mdp, self.step_size, self.divergence, states, v, 1.0)
 
 
+# ---- corners of mirror ascent: a class has `mirror()` and takes these by name ----------------
+
+
+def _init(method: Any, mdp: MDP, start: Any = None) -> State:
+    """The first policy."""
+    return method.mirror().init(mdp, start)
+
+
+def _step(method: Any, mdp: MDP, state: State) -> State:
+    """One step of the mirror ascent that the method is, and its evaluation."""
+    return method.mirror().step(mdp, state)
+
+
+def _bounds(
+    method: Any, mdp: MDP, states: Sequence[State], v: np.ndarray
+) -> rates.Bounded | None:
+    """A run's errors beside their theorem's bounds; v : (S,) v*."""
+    return method.mirror().bounds(mdp, states, v)
+
+
 @dataclass(frozen=True, eq=False)
 class ProjectedQAscent:
     """π_{k+1} = Proj(π_k + α q): it ends after finitely many steps, in exact numbers at gap 0.
@@ -136,6 +156,7 @@ class ProjectedQAscent:
     key = "pqa"
     gap, certify, floor = shared.gap, shared.certify, shared.floor
     verdict = shared.verdict
+    init, step, bounds = _init, _step, _bounds
 
     def __post_init__(self):
         rule(self.step_size)
@@ -143,18 +164,6 @@ class ProjectedQAscent:
     def mirror(self) -> PolicyMirrorAscent:
         """The mirror ascent that this is."""
         return PolicyMirrorAscent(Euclidean(), self.step_size, self.policy)
-
-    def init(self, mdp: MDP, start: Any = None) -> State:
-        """The first policy."""
-        return self.mirror().init(mdp, start)
-
-    def step(self, mdp: MDP, state: State) -> State:
-        """Project π + α q, state by state, and evaluate."""
-        return self.mirror().step(mdp, state)
-
-    def bounds(self, mdp: MDP, states: Sequence[State], v: np.ndarray) -> rates.Bounded | None:
-        """A run's errors beside their theorem's bounds; v : (S,) v*."""
-        return self.mirror().bounds(mdp, states, v)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +178,7 @@ class ExponentiatedQAscent:
     key = "eqa"
     gap, certify, floor = shared.gap, shared.certify, shared.floor
     verdict = shared.verdict
+    init, step, bounds = _init, _step, _bounds
 
     def __post_init__(self):
         rule(self.step_size)
@@ -176,15 +186,3 @@ class ExponentiatedQAscent:
     def mirror(self) -> PolicyMirrorAscent:
         """The mirror ascent that this is."""
         return PolicyMirrorAscent(NegativeEntropy(), self.step_size, self.policy)
-
-    def init(self, mdp: MDP, start: Any = None) -> State:
-        """The first policy."""
-        return self.mirror().init(mdp, start)
-
-    def step(self, mdp: MDP, state: State) -> State:
-        """Multiply by e^{αq}, state by state, normalize, and evaluate."""
-        return self.mirror().step(mdp, state)
-
-    def bounds(self, mdp: MDP, states: Sequence[State], v: np.ndarray) -> rates.Bounded | None:
-        """A run's errors beside their theorem's bounds; v : (S,) v*."""
-        return self.mirror().bounds(mdp, states, v)
