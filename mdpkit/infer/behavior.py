@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdpkit._rows import CSR, Rows
 from mdpkit.infer.demonstrations import Demonstrations
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import action_values
@@ -32,7 +31,7 @@ from mdpkit.operators.messages import (
     run_backward,
     run_flow,
 )
-from mdpkit.operators.occupancy import inflow, pair_occupancy
+from mdpkit.operators.occupancy import inflow, pair_occupancy, transposed
 from mdpkit.operators.resolvent import solve_chain
 from mdpkit.plan import SoftPolicyIteration
 from mdpkit.plan._regularized import temperature
@@ -128,7 +127,7 @@ class MaxCausalEntropy:
             gamma = self.gamma(mdp)
             ahead = gamma * inflow(mdp, own.reshape(mdp.pair_shape)) - leaving
             rows, _, _ = under(mdp, now.policy.reshape(mdp.pair_shape))
-            mass = solve_chain(_transposed(rows), ahead, gamma)
+            mass = solve_chain(transposed(rows), ahead, gamma)
             gradient = own + np.repeat(mass, counts) * now.policy
         else:
             sinks = np.zeros((self.horizon + 1, mdp.n_states))
@@ -191,10 +190,3 @@ def _check(horizon: int | None, tau: float) -> None:
     whole = isinstance(horizon, int | np.integer) and not isinstance(horizon, bool)
     if horizon is not None and not (whole and horizon >= 1):
         raise ValueError(f"horizon must be a whole number of steps ≥ 1; it is {horizon!r}.")
-
-
-def _transposed(rows: Rows) -> Rows:
-    if not isinstance(rows, CSR):
-        return rows.T
-    turned = rows.to_scipy().T.tocsr()
-    return CSR(turned.data, turned.indices, turned.indptr, rows.n_columns)
