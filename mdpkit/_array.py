@@ -61,6 +61,36 @@ def scatter(shape: tuple[int, ...], where: Any, x: Any) -> Any:
     return table
 
 
+def backward(first: Any, factor: Any, last: Any = 0) -> Any:
+    """Return x with x_t = first_t + factor_t x_{t+1} and x_T = last, (T, …) like first; T ≥ 1.
+
+    last : one number, or a row. JAX arrays are scanned, so that a compiled program is as long
+    for T = 2048 as for T = 2; all the others are passed over in Python.
+    """
+    if kind(first, factor, last) == "jax":
+        return _scanned_back(first, factor, last)
+    found: list[Any] = []
+    for t in reversed(range(first.shape[0])):
+        last = first[t] + factor[t] * last
+        found.append(last)
+    return namespace(first, factor, last).stack(found[::-1])
+
+
+def _scanned_back(first: Any, factor: Any, last: Any) -> Any:
+    import jax
+
+    xp = jax.numpy
+    dtype = xp.result_type(first, factor, last)
+    terms = [x.astype(dtype) for x in xp.broadcast_arrays(first, factor)]
+
+    def step(later: Any, now: Any) -> tuple[Any, Any]:
+        found = now[0] + now[1] * later
+        return found, found
+
+    start = xp.broadcast_to(xp.asarray(last, dtype=dtype), terms[0].shape[1:])
+    return jax.lax.scan(step, start, terms, reverse=True)[1]
+
+
 def sup(x: Any) -> Any:
     """Return ‖x‖∞, 0 for an empty array; exact on exact arrays."""
     if x.size == 0:

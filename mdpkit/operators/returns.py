@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mdpkit._array import namespace
+from mdpkit._array import backward, kind, namespace
 
 
 def lambda_return(
@@ -35,14 +35,14 @@ def lambda_return(
     next_values  V(s_{t+1}), (T, …), of the state truly reached; or one number for all
     lam          λ, one number or (T, …); by itself it need not lie in [0, 1]
     """
+    if kind(rewards) == "cupy":
+        from mdpkit.operators._device_flow import lambda_returns
+
+        return lambda_returns(rewards, discounts, boundary, next_values, lam)
     after = _full(next_values, rewards)
     kept = _full(lam, rewards) * (1 - 1 * _full(boundary, rewards))
-    found: list[Any] = []
-    later = after[-1]
-    for t in reversed(range(rewards.shape[0])):
-        later = rewards[t] + discounts[t] * ((1 - kept[t]) * after[t] + kept[t] * later)
-        found.append(later)
-    return namespace(rewards).stack(found[::-1])
+    first = rewards + discounts * ((1 - kept) * after)
+    return backward(first, discounts * kept, after[-1])
 
 
 def n_step_return(rewards: Any, discounts: Any, boundary: Any, next_values: Any, n: int) -> Any:
@@ -75,12 +75,7 @@ def generalized_advantage(
 def discount_so_far(discounts: Any) -> Any:
     """Π_{i<t} d_i, (T, …): γᵗ while the episode lasts, and 0 after its end."""
     xp = namespace(discounts)
-    now = 0 * discounts[0] + 1
-    found: list[Any] = []
-    for t in range(discounts.shape[0]):
-        found.append(now)
-        now = now * discounts[t]
-    return xp.stack(found)
+    return xp.concat([0 * discounts[:1] + 1, xp.cumprod(discounts, axis=0)[:-1]])
 
 
 def _full(x: Any, like: Any) -> Any:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from mdpkit._array import namespace
+from mdpkit._array import backward, namespace
 from mdpkit.operators.returns import temporal_differences
 
 
@@ -63,7 +63,7 @@ def vtrace(
     xp = namespace(rewards, values, ratios)
     rho, c = _at_most(xp, ratios, rho_max), lam * _at_most(xp, ratios, c_max)
     delta = temporal_differences(rewards, discounts, values, next_values)
-    ahead = _accumulated(rho * delta, _cut(boundary) * discounts * c)
+    ahead = backward(rho * delta, _cut(boundary) * discounts * c)
     later = xp.concat([ahead[1:], 0 * ahead[-1:]])
     after = next_values + _cut(boundary) * later
     return VTrace(values + ahead, rho * (rewards + discounts * after - values))
@@ -87,7 +87,7 @@ def off_policy_return(
     xp = namespace(rewards, action_values, traces)
     following = xp.concat([traces[1:], 0 * traces[-1:]])  # at (s_{t+1}, a_{t+1}), never at t
     delta = temporal_differences(rewards, discounts, action_values, next_values)
-    return action_values + _accumulated(delta, _cut(boundary) * discounts * following)
+    return action_values + backward(delta, _cut(boundary) * discounts * following)
 
 
 def retrace(
@@ -124,16 +124,6 @@ def tree_backup(
     """
     c = lam * probabilities
     return off_policy_return(rewards, discounts, boundary, action_values, next_values, c)
-
-
-def _accumulated(first: Any, factor: Any) -> Any:
-    """x_t = first_t + factor_t x_{t+1}, x_T = 0."""
-    found: list[Any] = []
-    later = 0 * first[-1]
-    for t in reversed(range(first.shape[0])):
-        later = first[t] + factor[t] * later
-        found.append(later)
-    return namespace(first).stack(found[::-1])
 
 
 def _cut(boundary: Any) -> Any:

@@ -5,12 +5,12 @@ import pytest
 
 from mdpkit import MDP, targets
 from mdpkit import enumerate as every
+from mdpkit._array import backward
 from mdpkit.operators import returns
 from mdpkit.operators.bellman import action_values
 from mdpkit.operators.linear import pair_chain, state_chain
 from mdpkit.operators.performance import policy_values
 from mdpkit.policy import expected_under
-from mdpkit.targets import off_policy
 from tests.prediction_oracle import descending_mdp, looping_mdp, some_policy
 
 NEAR = {"rtol": 0, "atol": 1e-12}
@@ -135,6 +135,24 @@ def test_trace_at_its_own_step_in_place_of_the_next_is_caught():
     assert abs(first_returns(mdp, pi, b, q, one_value) - wanted).max() > 1e-3
 
 
+def test_values_of_the_wrong_step_and_a_discount_in_the_traces_alone_are_caught():
+    """E_π Q of s_t where that of s_{t+1} belongs; and d nowhere but in the traces."""
+    mdp, pi, b, _, q = problem(0)
+    wanted = lifted(mdp, pi, b, q, 0.8 * np.minimum(1, pi / b))
+
+    def same_step(r, d, e, own, after, ratio, p):
+        now = np.concatenate([after[:1], after[:-1]])
+        return targets.retrace(r, d, e, own, now, ratio, lam=0.8)
+
+    def undiscounted(r, d, e, own, after, ratio, p):
+        c = np.concatenate([0.8 * np.minimum(ratio, 1)[1:], 0 * ratio[:1]])
+        delta = r + (d > 0) * after - own
+        return own + backward(delta, (1 - e) * d * c)
+
+    for wrong in (same_step, undiscounted):
+        assert abs(first_returns(mdp, pi, b, q, wrong) - wanted).max() > 1e-3
+
+
 # ---- V-trace ---------------------------------------------------------------------------------
 
 
@@ -208,7 +226,7 @@ def test_the_ratio_missing_on_the_difference_is_caught():
     right = targets.vtrace(*told(batch), now, after, ratio).values
     c = np.minimum(ratio, 1)
     delta = returns.temporal_differences(batch.rewards, batch.discounts, now, after)
-    wrong = now + off_policy._accumulated(delta, (1 - batch.boundary) * batch.discounts * c)
+    wrong = now + backward(delta, (1 - batch.boundary) * batch.discounts * c)
     assert abs(batch.weight @ (right - wrong)[0]) > 1e-3
     with_clipped_lambda = returns.lambda_return(*told(batch), after, c)
     assert abs(batch.weight @ (right - with_clipped_lambda)[0]) > 1e-3
