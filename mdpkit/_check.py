@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from mdpkit._array import EPS
-from mdpkit._rows import BLOCK, CSR, Place, Rows, row_sums
+from mdpkit._rows import BLOCK, CSR, LARGE, Place, Rows, row_sums
 from mdpkit.errors import ModelError, ModelWarning
+
+ROUNDING = 1e-12
+"""What any row may be off by."""
 
 NORMALIZE_LIMIT = 1e-5
 """`normalize=True` repairs rows off by rounding; a row further off than this is a mistake."""
@@ -29,13 +32,19 @@ def check_rows(
     """
     if (rows.values if isinstance(rows, CSR) else rows).dtype == np.dtype(object):
         return rows, stop, _check_exact_rows(rows, stop, place), 0.0
+    if (rows.values if isinstance(rows, CSR) else rows).size >= LARGE:
+        from mdpkit._scan import largest_defect  # here, for it loads numba
+
+        defect = largest_defect(rows, stop)
+        if defect <= ROUNDING:
+            return rows, stop, defect, 0.0
     _check_entries(rows, place)
     defect, worst, first, count = 0.0, 0, -1, 0
     for begin, end in row_blocks(rows):
         off = np.abs(_sums(rows, stop, begin, end) - 1.0)
         # S additions can lose S ulps; anything larger is the caller's mistake.
         bad = np.flatnonzero(
-            ~(off <= np.maximum(1e-12, 4.0 * EPS * _lengths(rows, begin, end)))
+            ~(off <= np.maximum(ROUNDING, 4.0 * EPS * _lengths(rows, begin, end)))
         )
         first = begin + int(bad[0]) if bad.size and first < 0 else first
         count += bad.size

@@ -18,6 +18,9 @@ from mdpkit.errors import ModelError
 BLOCK = 1 << 20
 """Entries checked at a time, so that checking a model needs little memory of its own."""
 
+LARGE = 50_000
+"""Entries from which a compiled pass is worth loading the compiler's machinery for."""
+
 
 class CSR(NamedTuple):
     """Compressed rows: entries row_ptr[i] … row_ptr[i+1]−1 belong to row i."""
@@ -71,10 +74,22 @@ def read_csr(x: Any, n_columns: int | None = None) -> CSR:
             "P is a (values, columns, row_ptr) triple: the number of states is unknown."
         )
     _check_pointer(row_ptr, values.size, columns.size)
-    canonical = _check_columns(columns, row_ptr, n_columns)
-    if not canonical or any((values[b] == 0).any() for b in _blocks(values.size)):
+    if not _sound(values, columns, row_ptr, n_columns):
         values, columns, row_ptr = _canonical(values, columns, row_ptr, n_columns)
     return CSR(read_only(values), read_only(columns), read_only(row_ptr), n_columns)
+
+
+def _sound(
+    values: np.ndarray, columns: np.ndarray, row_ptr: np.ndarray, n_columns: int
+) -> bool:
+    """Whether the rows can stay as they are; raises on a column out of range."""
+    if values.size >= LARGE and values.dtype == np.float64:
+        from mdpkit._scan import in_order  # here, for it loads numba
+
+        if in_order(values, columns, row_ptr, n_columns):
+            return True
+    ordered = _check_columns(columns, row_ptr, n_columns)
+    return ordered and not any((values[b] == 0).any() for b in _blocks(values.size))
 
 
 def _index(x: np.ndarray, name: str) -> np.ndarray:

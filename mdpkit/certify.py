@@ -20,10 +20,17 @@ from typing import Any
 import numpy as np
 
 from mdpkit._array import EPS, as_float, sup
+from mdpkit._cuda import download, upload
 from mdpkit._exact import exact_array
 from mdpkit.errors import PrecisionWarning, SingularError
 from mdpkit.mdp import MDP
-from mdpkit.operators.bellman import action_values, check_shape, greedy_pairs, rounding
+from mdpkit.operators.bellman import (
+    action_values,
+    check_shape,
+    greedy_pairs,
+    rounding,
+    sweep_values,
+)
 from mdpkit.operators.resolvent import policy_value
 from mdpkit.policy import chain, expected_under, mixing_error
 from mdpkit.shortest_path import bounds as shortest_path_bounds
@@ -71,9 +78,14 @@ def certify(mdp: MDP, v: Any = None, *, policy: Any = None) -> Certificate:
     v : (S,) any values; policy : (S,) int or pair layout. Given both, v is an estimate of v^π.
     At γ = 1 it takes a linear solve or two besides. Raises ValueError on a wrong shape or a
     number that is not finite, UnboundedError where a value at γ = 1 is infinite or undefined.
+    A device model's sweep is made there, and its bounds are the CPU's; with a policy, or at
+    γ = 1, the model itself is first moved to the CPU.
     """
     if v is None and policy is None:
         raise TypeError("certify needs v= or policy=.")
+    v = download(v)
+    if mdp.device == "gpu" and (policy is not None or mdp.gamma >= 1):
+        return certify(mdp.to("cpu"), v, policy=download(policy))
     if mdp.gamma >= 1 and policy is not None:
         return _certify_proper(mdp, policy)
     warn_if_ill_conditioned(mdp)
@@ -87,9 +99,10 @@ def certify(mdp: MDP, v: Any = None, *, policy: Any = None) -> Certificate:
         raise ValueError(f"v[{s}] is {v[s]}; finite numbers are needed.")
     if mdp.gamma >= 1:
         return _certify_total(mdp, v)
-    q = action_values(mdp, v)
+    if mdp.device == "gpu":
+        return _certify_swept(mdp, v)
+    top, q = sweep_values(mdp, v)
     error = rounding(mdp, v)
-    top = np.maximum.reduceat(q.reshape(-1), mdp.action_ptr[:-1])
     lower, upper = bounds_from_image(mdp, v, top, error)
     if policy is None:
         chosen = greedy_pairs(mdp, q, 2 * error)
@@ -98,6 +111,18 @@ def certify(mdp: MDP, v: Any = None, *, policy: Any = None) -> Certificate:
     own = expected_under(mdp, policy, q)
     below, above = bounds_from_image(mdp, v, own, error + mixing_error(mdp, policy, q))
     return Certificate(below, above, np.asarray(policy), (upper - below).max(), q)
+
+
+def _certify_swept(mdp: MDP, v: np.ndarray) -> Certificate:
+    """Bounds on v* from a sweep of a device, whose results are moved once."""
+    top, q = sweep_values(mdp, upload(v))
+    error = rounding(mdp, v)
+    chosen = greedy_pairs(mdp, q, 2 * error)
+    own = q.reshape(-1)[chosen]
+    top, q, chosen, own = (download(x) for x in (top, q, chosen, own))
+    lower, upper = bounds_from_image(mdp, v, top, error)
+    below, _ = bounds_from_image(mdp, v, own, error)
+    return Certificate(lower, upper, mdp.actions_of(chosen), (upper - below).max(), q)
 
 
 def _certify_total(mdp: MDP, v: np.ndarray) -> Certificate:
@@ -183,10 +208,23 @@ def float_tails(gamma: Any, stops: Any, low: Any, high: Any) -> tuple[Any, Any]:
 
     The discount may be read up to 2⁻⁵² away, which matters once 1 − γ is small.
     """
+    if isinstance(gamma, float) and isinstance(low, float) and isinstance(high, float):
+        return _tails_of_numbers(gamma, bool(stops), low, high)
     low = np.where(stops, np.minimum(low, 0.0), low)
     high = np.where(stops, np.maximum(high, 0.0), high)
     least, most = _horizon(gamma - EPS), _horizon(gamma + EPS)
     return low * np.where(low < 0, most, least), high * np.where(high > 0, most, least)
+
+
+def _tails_of_numbers(
+    gamma: float, stops: bool, low: float, high: float
+) -> tuple[float, float]:
+    """The same of single numbers, without NumPy's overhead: methods ask once a step."""
+    low, high = (min(low, 0.0), max(high, 0.0)) if stops else (low, high)
+    least, most = (
+        max(x, 0.0) / (1 - x) if x < 1 else np.inf for x in (gamma - EPS, gamma + EPS)
+    )
+    return low * (most if low < 0 else least), high * (most if high > 0 else least)
 
 
 def _horizon(gamma: Any) -> Any:
@@ -205,6 +243,13 @@ def interval(mdp: MDP, low: float, high: float, size: float, more: float = 0.0) 
     error = rounding(mdp, None, bound=size) + 2 * EPS * size + more
     below, above = tails(mdp, low - error, high + error)
     return above - below + 2 * error
+
+
+def middle(mdp: MDP, low: float, high: float) -> float:
+    """How far the middle of v*'s interval lies from T v; 0 where a stop makes one end 0."""
+    return (
+        0.0 if mdp.gamma >= 1 or mdp.stops else mdp.gamma / (1 - mdp.gamma) * (low + high) / 2
+    )
 
 
 def rounding_floor(mdp: MDP, size: float) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from mdpkit._device import require_cpu
 from mdpkit._rows import CSR
 from mdpkit.batch import Trajectories, Transitions
 from mdpkit.errors import ModelError
@@ -75,6 +76,7 @@ def policies(mdp: MDP, *, most: int = MOST) -> list[np.ndarray]:
 
 def _entries(mdp: MDP) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pair, next state and probability of each positive entry."""
+    require_cpu(mdp, "enumeration")
     if isinstance(mdp.rows, CSR):
         values, columns, row_ptr, _ = mdp.rows
         return np.repeat(np.arange(mdp.n_pairs), np.diff(row_ptr)), columns, values

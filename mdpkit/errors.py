@@ -67,6 +67,18 @@ class SingularError(ArithmeticError):
         self.rank = rank
 
 
+class DeviceError(ValueError):
+    """No device can do it; ``reason`` is "missing", "version", "driver", "memory" or "kernel".
+
+    CuPy or a library of CUDA is missing, CUDA is too old, there is no driver or no device, the
+    device is full, or what is asked for runs on the CPU only.
+    """
+
+    def __init__(self, message: str, *, reason: str = "kernel"):
+        super().__init__(message)
+        self.reason = reason
+
+
 class ModelWarning(UserWarning):
     """The model was accepted, and something about it was changed or is worth knowing."""
 

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from mdpkit._array import read_only, sup
+from mdpkit._array import kind, read_only, sup
 from mdpkit._check import check_rows
 from mdpkit._counts import Estimate, count_transitions, radii
+from mdpkit._device import moved, require_cpu
 from mdpkit._exact import exact_fields, float_fields, rational
 from mdpkit._forms import named_axes, sort_pairs
 from mdpkit._read import (
@@ -34,7 +35,7 @@ from mdpkit._read import (
     read_pairs,
     transition_rewards,
 )
-from mdpkit._rows import CSR, Rows, multiply
+from mdpkit._rows import CSR, LARGE, Rows, multiply
 from mdpkit.errors import ModelWarning
 
 
@@ -142,9 +143,11 @@ class MDP:
 
     @cached_property
     def widest_row(self) -> int:
-        """The largest number of next states of one pair."""
+        """The largest number of next states of one pair; for a large full table, S."""
         if isinstance(self.rows, CSR):
             return int(np.diff(self.rows.row_ptr).max())
+        if self.rows.size >= LARGE and 2 * np.count_nonzero(self.rows[0]) >= self.n_states:
+            return self.n_states  # at most twice too many, and no pass over the model
         return int(np.count_nonzero(self.rows, axis=1).max())
 
     @cached_property
@@ -162,11 +165,17 @@ class MDP:
         """Whether the numbers are exact rationals."""
         return self._r.dtype == np.dtype(object)
 
+    @property
+    def device(self) -> str:
+        """Where the rows and rewards live, "cpu" or "gpu"; what is computed follows them."""
+        return "gpu" if kind(self._r) == "cupy" else "cpu"
+
     # ---- arrays in pair layout ---------------------------------------------------------------
 
     @property
     def P(self) -> Any:
         """Transition probabilities: (S, A, S), or (pairs, S) dense or as a SciPy CSR array."""
+        require_cpu(self, "mdp.P")
         if isinstance(self.rows, CSR):
             return self.rows.to_scipy()
         return self.rows.reshape(*self.pair_shape, self.n_states)
@@ -236,6 +245,7 @@ class MDP:
         """This model with `r`, `gamma`, `start` or names changed; P is shared, not copied."""
         if unknown := sorted(set(changes) - {"r", "gamma", "start", "states", "actions"}):
             raise TypeError(f"replace() takes r, gamma, start, states, actions; not {unknown}.")
+        require_cpu(self, "replace()")
         gamma = read_gamma(changes.get("gamma", self.gamma), exact=self.is_exact)
         r = self._r
         if "r" in changes:
@@ -270,6 +280,7 @@ class MDP:
         """
         if self.is_exact:
             return self
+        require_cpu(self, "exact()")
         changes, at_word = exact_fields(self, dyadic=dyadic)
         if at_word:
             s, a = self.place(at_word[0])
@@ -280,6 +291,13 @@ class MDP:
                 stacklevel=2,
             )
         return self._with(**changes)
+
+    def to(self, device: str) -> MDP:
+        """The same model with its rows and rewards on "gpu" (extra `gpu`), or on the "cpu".
+
+        Raises DeviceError, whose `reason` says what is missing; nothing falls back by itself.
+        """
+        return self._with(**moved(self, device))
 
     def rounded(self) -> MDP:
         """The same model in floats, each number rounded to the nearest."""

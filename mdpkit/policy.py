@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mdpkit._array import EPS, as_float, kind, sup
+from mdpkit._device import require_cpu
 from mdpkit._rows import CSR, Rows
 from mdpkit.errors import ModelError
 from mdpkit.mdp import MDP
@@ -103,6 +104,7 @@ def uniform(mdp: MDP) -> np.ndarray:
 
 def under(mdp: MDP, policy: Any) -> tuple[Rows, np.ndarray, np.ndarray | None]:
     """P_π (S rows), r_π (S,), stop_π (S,) or None: the chain a policy makes of the model."""
+    require_cpu(mdp, "the chain of a policy")
     if is_deterministic(policy):
         pairs = as_pairs(mdp, policy)
         stop = None if mdp._stop is None else mdp._stop[pairs]
@@ -132,7 +134,10 @@ def chain(mdp: MDP, policy: Any) -> MDP:
     """The model with one action a state that `policy` makes of `mdp`.
 
     policy : (S,) int, or pair layout, rows summing to 1 within 1e-9 (divided by their sum).
+    Of a device model it is made on the CPU, once, and moved there.
     """
+    if mdp.device == "gpu":
+        return chain(mdp.to("cpu"), policy).to("gpu")
     if not is_deterministic(policy) and not mdp.is_exact:
         pi = probabilities(mdp, policy)
         sums = np.add.reduceat(pi.reshape(-1), mdp.action_ptr[:-1])

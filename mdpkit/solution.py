@@ -31,7 +31,7 @@ class Status(enum.Enum):
 class Solution:
     """A certified answer.
 
-    v                   (S,) midpoint of the bounds, within gap/2 of v* (units: reward)
+    v                   (S,) between the bounds, so within gap of v* (units: reward)
     q                   pair layout: action values of v
     policy              (S,) int, greedy in q, the lowest index among ties
     lower, upper        (S,) lower ≤ v* ≤ upper, rounding included; gap = max(upper − lower)

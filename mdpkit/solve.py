@@ -19,6 +19,8 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from mdpkit._array import number, sup
+from mdpkit._cuda import download, upload
+from mdpkit._device import require_cpu
 from mdpkit._progress import gap_bar
 from mdpkit.certify import (
     DEFAULT_TOLERANCE,
@@ -31,7 +33,7 @@ from mdpkit.certify import (
 from mdpkit.checkpoint import Keeper, Progress
 from mdpkit.errors import NonFiniteError, NotSolvedError
 from mdpkit.mdp import MDP
-from mdpkit.operators.bellman import NONE, action_values, check_shape
+from mdpkit.operators.bellman import NONE, action_values, check_shape, size_of
 from mdpkit.policy import as_pairs
 from mdpkit.solution import Solution, Status
 from mdpkit.total_reward import Quotient, expand, lift, quotient
@@ -62,6 +64,7 @@ class Method(Protocol):
     # whose theorem gives it a rate has `rate(mdp)`: from a pessimistic start, one with v_0 ≤ T
     # v_0, ‖v_k − v*‖∞ ≤ rateᵏ ‖v_0 − v*‖∞. `mdpkit converge` draws it. One
     # whose theorem is about a run has `bounds(mdp, states, v*)`: its errors beside the bounds.
+    # One that can say better than state.v what v* is near has `estimate(mdp, state)`.
 
 
 def iterate(mdp: MDP, method: Method, *, start: Any = None) -> Iterator[tuple[Any, float]]:
@@ -75,6 +78,8 @@ def iterate(mdp: MDP, method: Method, *, start: Any = None) -> Iterator[tuple[An
 def begin(mdp: MDP, method: Method, start: Any = None) -> Any:
     """The first state of a method, from the values given or its own choice."""
     start = _first_values(mdp, start)
+    if mdp.device == "gpu":
+        start = upload(np.zeros(mdp.n_states) if start is None else start)
     return method.init(mdp) if start is None else method.init(mdp, start)  # type: ignore[call-arg]
 
 
@@ -82,7 +87,7 @@ def _first_values(mdp: MDP, start: Any) -> np.ndarray | None:
     if start is None:
         return None
     check_shape(start, (mdp.n_states,), "start")
-    start = np.array(start, dtype=float)
+    start = np.array(download(start), dtype=float)
     if not np.isfinite(start).all():
         s = int(np.argmin(np.isfinite(start)))
         raise ValueError(f"start[{s}] is {start[s]}; finite numbers are needed.")
@@ -117,6 +122,7 @@ def solve(
     `.solution`) if the gap is not certified. On Ctrl-C KeyboardInterrupt carries `.solution`.
     """
     _check_method(mdp, method)
+    _check_device(mdp, method, kept=checkpoint is not None or resume)
     work, collapsed = mdp, None
     if not hasattr(method, "certify"):
         warn_if_ill_conditioned(mdp)
@@ -177,6 +183,17 @@ def _check_method(mdp: MDP, method: Any) -> None:
         )
 
 
+def _check_device(mdp: MDP, method: Any, *, kept: bool) -> None:
+    """Raise DeviceError where a device model is asked for what the CPU does."""
+    if mdp.device == "cpu":
+        return
+    asked = "γ = 1" if mdp.gamma >= 1 else "checkpoint=" if kept else ""
+    if not getattr(method, "on_device", False):
+        asked = type(method).__name__
+    if asked:
+        require_cpu(mdp, asked)
+
+
 def _shortfall(solution: Solution, goal: float) -> str:
     return (
         f"{solution.status.value} Certified: gap {number(solution.gap):.3g} after "
@@ -224,8 +241,7 @@ class _Run:
         while len(self.gaps) < self.max_steps:
             previous, self.state = self.state, self.method.step(self.mdp, self.state)
             self.certificate = None
-            size = number(sup(self.state.v))
-            if not size < np.inf:
+            if not size_of(self.mdp, self.state.v) < np.inf:
                 self._refuse_nonfinite()
             gap = self.method.gap(self.mdp, self.state)
             self.gaps.append(gap)
@@ -276,7 +292,7 @@ class _Run:
         if hasattr(self.method, "floor"):
             floor = self.method.floor(self.mdp, self.state)  # type: ignore[attr-defined]
         else:
-            floor = rounding_floor(self.mdp, number(sup(self.state.v)))
+            floor = rounding_floor(self.mdp, size_of(self.mdp, self.state.v))
         if gap <= 2 * floor:
             return Status.ROUNDING_FLOOR
         return Status.STAGNATED if stagnant else None
@@ -291,22 +307,25 @@ class _Run:
 
     def goal(self, size: float | None = None) -> float:
         """The gap asked for, for values of this size, the iterate's if None."""
-        tol, size = self.tol, number(sup(self.state.v)) if size is None else size
+        tol = self.tol
+        size = size_of(self.mdp, self.state.v) if size is None else size
         if tol is None and hasattr(self.method, "floor"):
             floor = self.method.floor(self.mdp, self.state)  # type: ignore[attr-defined]
             tol = 0 if self.mdp.is_exact else max(DEFAULT_TOLERANCE * max(1, size), 4 * floor)
         return number(tolerance(self.mdp, size, tol))
 
     def finish(self, status: Status, why: str) -> Solution:
-        """Bound v* from the last iterate; the solution's v is the midpoint of the bounds."""
+        """Bound v* from the last iterate; v is the method's estimate, or the midpoint."""
         seconds = time.monotonic() - self.clock
         proof = self._certified()
         if status is not Status.INTERRUPTED and self._reached(self.goal()):
             status = Status.SOLVED
-        v = proof.v if number(proof.gap) < np.inf else self.state.v
+        v = proof.v if number(proof.gap) < np.inf else download(self.state.v)
         hurry = status is Status.INTERRUPTED  # one sweep, not two
         if hurry or self.mdp.is_exact or hasattr(self.method, "certify"):
             answer = proof
+        elif self._inside(proof):  # what was bounded is what is returned
+            v, answer = self._point(), proof
         else:  # q, policy and loss belong to the v returned; q is as large as the pairs
             proof, self.certificate = replace(proof, q=NONE), None
             answer = certify(self.mdp, v)
@@ -336,15 +355,31 @@ class _Run:
         proof = self.certificate
         if proof is None:
             own = getattr(self.method, "certify", None)
-            proof = own(self.mdp, self.state) if own else certify(self.mdp, self.state.v)
+            proof = own(self.mdp, self.state) if own else certify(self.mdp, self._point())
             self.certificate = proof
         return proof
 
+    def _point(self) -> np.ndarray:
+        """The values to bound: the method's estimate of v*, where it has one."""
+        if self.mdp.is_exact or not hasattr(self.method, "estimate"):
+            return self.state.v
+        v = download(self.method.estimate(self.mdp, self.state))  # type: ignore[attr-defined]
+        # Before its first step a method has no extremes, so nothing better than where it began.
+        return v if np.isfinite(v).all() else self.state.v
+
+    def _inside(self, proof: Certificate) -> bool:
+        """Whether the method's estimate lies within the bounds that were proven from it."""
+        if not hasattr(self.method, "estimate") or not number(proof.gap) < np.inf:
+            return False
+        v = self._point()
+        return bool((proof.lower <= v).all() and (v <= proof.upper).all())
+
     def _refuse_nonfinite(self) -> None:
-        wrong = ~np.isfinite(self.state.v)
+        v = download(self.state.v)
+        wrong = ~np.isfinite(v)
         s, step = int(np.argmax(wrong)), len(self.gaps) + 1
         raise NonFiniteError(
-            f"after step {step}, v[{s}] = {self.state.v[s]} ({int(wrong.sum())} such states). "
+            f"after step {step}, v[{s}] = {v[s]} ({int(wrong.sum())} such states). "
             "The model's numbers were finite: the method diverged or overflowed. "
             "Scale the rewards.",
             step=step,

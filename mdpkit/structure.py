@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mdpkit._device import require_cpu
 from mdpkit._rows import CSR
 from mdpkit.mdp import MDP
+from mdpkit.operators.reach import components
 from mdpkit.policy import as_pairs, is_deterministic, probabilities
 
 MOST_LISTED = 10
@@ -32,6 +34,7 @@ class EndComponent(NamedTuple):
 
 def edges(mdp: MDP, kept: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """(pair, next state) of every positive probability, for the pairs kept ((pairs,) bool)."""
+    require_cpu(mdp, "a model's structure")
     if isinstance(mdp.rows, CSR):
         pair = np.repeat(np.arange(mdp.n_pairs), np.diff(mdp.rows.row_ptr))
         target = mdp.rows.columns
@@ -65,6 +68,9 @@ def component_order(mdp: MDP) -> tuple[np.ndarray, np.ndarray]:
 
     Class i is order[ends[i−1]:ends[i]].
     """
+    require_cpu(mdp, "a model's structure")
+    if isinstance(mdp.rows, CSR):
+        return components(mdp.rows, mdp.action_ptr)
     labels = _labels(mdp)
     pair, target = edges(mdp)
     before, after = labels[mdp.pair_states[pair]], labels[target]
@@ -103,6 +109,7 @@ def _members(labels: np.ndarray) -> list[np.ndarray]:
 
 def end_components(mdp: MDP, kept: np.ndarray | None = None) -> list[EndComponent]:
     """The maximal end components made of the pairs kept ((pairs,) bool; None: all)."""
+    require_cpu(mdp, "a model's structure")
     alive = np.ones(mdp.n_pairs, dtype=bool) if kept is None else kept.copy()
     if mdp.stops:
         alive &= np.asarray(mdp.stop.reshape(-1) == 0, dtype=bool)
@@ -168,6 +175,7 @@ def steps_to_stop(mdp: MDP, kept: np.ndarray | None = None) -> np.ndarray:
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import dijkstra
 
+    require_cpu(mdp, "a model's structure")
     end = mdp.n_states
     stopping = np.asarray(mdp.stop.reshape(-1) > 0, dtype=bool)
     stopping = np.flatnonzero(stopping if kept is None else stopping & kept)

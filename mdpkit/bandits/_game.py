@@ -47,11 +47,13 @@ class Learner(NamedTuple):
     """An algorithm ready to play: kernel(game, state, *parameters).
 
     state   (width,) what a run remembers besides its counts, before the first pull
+    twin    the kernel's twin on a device, "source kernel"; "" if there is none
     """
 
     kernel: Callable[..., None]
     parameters: tuple[Any, ...]
     state: Any
+    twin: str = ""
 
 
 @njit(inline="always")

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mdpkit._device import DEVICES
 from mdpkit._progress import count_bar
 from mdpkit._random import keys
 from mdpkit._threads import BUDGET, over_runs
@@ -86,12 +87,14 @@ def play(
     threads: int = 1,
     checkpoints: Any = None,
     progress: bool = False,
+    device: str = "cpu",
 ) -> Played:
     """Play `runs` independent games of `horizon` pulls each.
 
     rng           a seed, SeedSequence or Generator; the same for any number of threads
     checkpoints   increasing numbers of pulls, 1 … horizon; by default 64, logarithmically
     progress      a bar on standard error
+    device        "gpu" plays UCB and Thompson sampling there, a thread a run; the same luck
 
     Raises ValueError (ModelError where the bandit is at fault) before any work. On Ctrl-C
     KeyboardInterrupt carries `.played`, up to the last checkpoint reached.
@@ -101,7 +104,8 @@ def play(
     marks = _checkpoints(horizon, checkpoints)
     learner = algorithm.prepare(bandit, horizon)
     nature, luck, own = keys(rng, 3)
-    table = _Table(bandit, learner, bandit.draw(nature, runs), luck, own)
+    made = _table_of(device)
+    table = made(bandit, learner, bandit.draw(nature, runs), luck, own)
     book = _Book(table, marks)
     try:
         with count_bar(progress, "pulls", runs * int(marks[-1])) as show:
@@ -195,6 +199,17 @@ class _Table:
             paid=self.paid[rows],
         )
         self.learner.kernel(game, self.state[rows], *self.learner.parameters)
+
+
+def _table_of(device: str) -> Any:
+    """Where the games are played."""
+    if device not in DEVICES:
+        raise ValueError(f"device must be one of {DEVICES}; it is {device!r}.")
+    if device == "cpu":
+        return _Table
+    from mdpkit.bandits._device import Table
+
+    return Table
 
 
 def _blocks(start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -94,14 +94,14 @@ def _beta_learner(prior: BetaPrior) -> Learner:
     concave = bool((alpha >= 1).all() and (beta >= 1).all())
     state = np.concatenate([alpha - 1, beta - 1, betaln(alpha, beta), prior.mean])
     state = np.append(state, np.full(prior.mean.size, UNKNOWN))
-    return Learner(_play_beta, (concave,), state)
+    return Learner(_play_beta, (concave,), state, "bandits/thompson.cu play_beta")
 
 
 def _normal_learner(prior: NormalPrior, bandit: Bandit) -> Learner:
     own = 1 / prior.scale**2
     state = np.concatenate([prior.mean * own, own, prior.mean, prior.scale])
     precision = np.broadcast_to(1 / np.square(bandit.width), (bandit.n_arms,)).copy()
-    return Learner(_play_normal, (precision,), state)
+    return Learner(_play_normal, (precision,), state, "bandits/thompson.cu play_normal")
 
 
 def _finite_learner(prior: FinitePrior, bandit: Bandit) -> Learner:

@@ -128,7 +128,8 @@ def _positive_gaps(bandit: Bandit) -> np.ndarray:
 
 def _learner(bandit: Bandit, horizon: int, slope: float, offset: float, ahead: int) -> Learner:
     check_first_pulls(bandit, horizon)
-    return Learner(_play, (slope, offset, ahead), np.zeros(3 * bandit.n_arms))
+    state = np.zeros(3 * bandit.n_arms)
+    return Learner(_play, (slope, offset, ahead), state, "bandits/ucb.cu play_ucb")
 
 
 def _policy(counts: Any, sums: Any, slope: float, offset: float, ahead: int) -> np.ndarray:

@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdpkit._array import sup
 from mdpkit.certify import interval
 from mdpkit.mdp import MDP
-from mdpkit.operators.bellman import sweep
+from mdpkit.operators.bellman import size_of, sweep
 from mdpkit.operators.resolvent import solve_chain, solve_dense, solve_krylov
 from mdpkit.policy import chain
 from mdpkit.solution import Solution
@@ -46,6 +45,7 @@ class Direct:
     """One LU solve."""
 
     key = "direct"
+    on_device = True
     exact = True
 
     def init(self, mdp: MDP, start: np.ndarray | None = None) -> State:
@@ -56,14 +56,14 @@ class Direct:
         """Solve; exactly, if the model is exact."""
         if mdp.is_exact:
             return State(solve_chain(mdp.rows, mdp._r, mdp.gamma), 0.0, 0.0)
-        solver = solve_dense if not mdp.is_sparse else solve_chain
+        solver = solve_chain if mdp.is_sparse or mdp.device == "gpu" else solve_dense
         return _checked(mdp, solver(mdp.rows, mdp._r, mdp.gamma))
 
     def gap(self, mdp: MDP, state: State) -> float:
         """Width of the interval that the residual proves."""
         if mdp.is_exact:
             return state.high - state.low
-        return interval(mdp, state.low, state.high, float(sup(state.v)))
+        return interval(mdp, state.low, state.high, size_of(mdp, state.v))
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class Iterative:
     """Sweeps of T_π."""
 
     key = "iterative"
+    on_device = True
 
     def init(self, mdp: MDP, start: np.ndarray | None = None) -> State:
         """Values 0, or those given."""
@@ -83,7 +84,7 @@ class Iterative:
 
     def gap(self, mdp: MDP, state: State) -> float:
         """Width of the MacQueen–Porteus interval."""
-        return interval(mdp, state.low, state.high, float(sup(state.v)))
+        return interval(mdp, state.low, state.high, size_of(mdp, state.v))
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Krylov:
 
     rtol: float = 1e-10
     key = "krylov"
+    on_device = True
 
     def init(self, mdp: MDP, start: np.ndarray | None = None) -> State:
         """Values 0, or those given."""
@@ -106,7 +108,7 @@ class Krylov:
 
     def gap(self, mdp: MDP, state: State) -> float:
         """Width of the interval that the residual proves."""
-        return interval(mdp, state.low, state.high, float(sup(state.v)))
+        return interval(mdp, state.low, state.high, size_of(mdp, state.v))
 
 
 def _start(mdp: MDP, start: np.ndarray | None) -> State:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mdpkit._array import EPS
+from mdpkit._device import require_cpu
 from mdpkit.infer.features import Features, read_features
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import action_values, check_shape
@@ -145,6 +146,7 @@ def identifiable_dimension(
 
 def _with(mdp: MDP, r: Any, discount: float | None) -> MDP:
     """The model with another reward, pair layout, or discount."""
+    require_cpu(mdp, "inference of rewards")
     changes: dict[str, Any] = {} if discount is None else {"gamma": discount}
     if r is not None:
         changes["r"] = np.asarray(r, dtype=float).reshape(mdp.pair_shape)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mdpkit._device import require_cpu
 from mdpkit.mdp import MDP
 
 PAIR, STATE = "pair", "state"
@@ -58,6 +59,7 @@ def read_features(mdp: MDP, features: Any = PAIR) -> Features:
     A dense model also takes (S, A, K). Raises ValueError on other shapes and on numbers that
     are not finite.
     """
+    require_cpu(mdp, "inference of rewards")
     if isinstance(features, Features):
         return features
     own = (mdp.pair_states, mdp.pair_shape)

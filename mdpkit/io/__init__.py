@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mdpkit._device import require_cpu
 from mdpkit._exact import rational, simplest
 from mdpkit._read import read_gamma
 from mdpkit.errors import FormatError, ModelError, SourceError
@@ -94,6 +95,7 @@ def save(mdp: MDP, path: str | os.PathLike) -> None:
     """Write a model in the format of the suffix; an old file stays whole on any failure."""
     if not isinstance(mdp, MDP):
         raise TypeError(f"save() takes an MDP, not {type(mdp)}.")
+    require_cpu(mdp, "save()")
     _format(Path(path)).write(mdp, path)
 
 

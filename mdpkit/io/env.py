@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from mdpkit._device import require_cpu
 from mdpkit._rows import CSR
 from mdpkit.mdp import MDP
 
@@ -125,4 +126,5 @@ def to_env(mdp: MDP) -> ModelEnv:
     """A Gymnasium environment that plays the model; `reset(seed=)` makes it reproducible."""
     if not isinstance(mdp, MDP):
         raise TypeError(f"to_env() takes an MDP, not {type(mdp)}.")
+    require_cpu(mdp, "an environment")
     return ModelEnv(mdp)

@@ -13,9 +13,11 @@ from mdpkit._jit import njit
 from mdpkit.operators.aggregate import MAXIMUM, reduce_row
 from mdpkit.operators.expect import MEAN, SAMPLED, expect_row
 
+LONG = 32
+"""Entries of a row from which its sum is quicker in any order; shorter rows take longer."""
 
-@njit
-def optimal_csr(
+
+def _optimal_csr(
     values, columns, row_ptr, action_ptr, r, gamma, v, begin, end, out, best, every_q
 ):  # fmt: skip
     """T v for states begin … end; returns the extremes of T v − v."""
@@ -34,6 +36,10 @@ def optimal_csr(
         out[s], best[s] = top, arg
         low, high = min(low, top - v[s]), max(high, top - v[s])
     return low, high
+
+
+optimal_csr = njit(_optimal_csr)
+optimal_csr_of_long_rows = njit(_optimal_csr, fastmath={"reassoc"})
 
 
 @njit

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdpkit._array import EPS, TINY, kind, row_rounding, scatter, sup
+from mdpkit._array import EPS, TINY, kind, number, row_rounding, scatter, sup
 from mdpkit._jit import blocks
 from mdpkit._rows import CSR
 from mdpkit.mdp import MDP
@@ -40,6 +40,8 @@ class Sweep(NamedTuple):
 def action_values(mdp: MDP, v: Any, expect: Expectation = mean) -> Any:
     """q = r(s,a) + γ ⊗_t v(t), in pair layout. v : (S,). Raises ValueError on another shape."""
     check_shape(v, (mdp.n_states,), "v")
+    if mdp.device == "gpu":
+        return _device().action_values(mdp, v, expect)
     if not _has_twin(mdp, v):
         return action_values_reference(mdp, v, expect)
     q, out = np.empty(mdp.n_pairs), np.empty(mdp.n_states)
@@ -50,7 +52,7 @@ def action_values(mdp: MDP, v: Any, expect: Expectation = mean) -> Any:
 def backup(mdp: MDP, v: Any, over: Reduction = maximum, expect: Expectation = mean) -> Any:
     """T v, (S,): ⊕_a [ r(s,a) + γ ⊗_t v(t) ]. v : (S,). Raises ValueError on another shape."""
     check_shape(v, (mdp.n_states,), "v")
-    if _has_twin(mdp, v):
+    if _has_twin(mdp, v) or mdp.device == "gpu":
         return sweep(mdp, v, over, expect).v
     return backup_reference(mdp, v, over, expect)
 
@@ -63,6 +65,8 @@ def backup_q(mdp: MDP, q: Any, over: Reduction = maximum, expect: Expectation = 
 def aggregate(mdp: MDP, q: Any, over: Reduction = maximum) -> Any:
     """⊕_a q(s,a), (S,). q : pair layout."""
     check_shape(q, mdp.pair_shape, "q")
+    if kind(q) == "cupy":
+        return _device().aggregate(mdp, q, over)
     if _has_twin(mdp, q):
         out = np.empty(mdp.n_states)
         flat = np.ascontiguousarray(q).reshape(-1)
@@ -86,6 +90,8 @@ def greedy_pairs(mdp: MDP, q: Any, slack: float = 0) -> np.ndarray:
     A slack of twice the rounding of q makes ties of the model ties of the floats: the lowest
     index wins on every machine. The action's value is within `slack` of the best.
     """
+    if kind(q) == "cupy":
+        return _device().greedy_pairs(mdp, q, slack)
     if not _has_twin(mdp, q):
         return greedy_pairs_reference(mdp, q, slack)
     out = np.empty(mdp.n_states, dtype=np.int64)
@@ -155,10 +161,37 @@ def action_value_rounding(
 def sweep(
     mdp: MDP, v: np.ndarray, over: Reduction = maximum, expect: Expectation = mean
 ) -> Sweep:
-    """T v, the extremes of T v − v, and the best pairs, in one pass over a NumPy model."""
+    """T v, the extremes of T v − v, and the best pairs, in one pass over a model of floats."""
+    if mdp.device == "gpu":
+        return Sweep(*_device().sweep(mdp, v, over, expect))
     out, best = np.empty(mdp.n_states), np.empty(mdp.n_states, dtype=np.int64)
     low, high = _run(mdp, v, over, expect, out, best, NONE)
     return Sweep(out, low, high, best)
+
+
+def sweep_values(mdp: MDP, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """T v, (S,), and the action values of v, in pair layout, in one pass."""
+    if mdp.device == "gpu":
+        q = action_values(mdp, v)
+        return aggregate(mdp, q), q
+    if not _has_twin(mdp, v):
+        q = action_values(mdp, v)
+        return np.maximum.reduceat(q.reshape(-1), mdp.action_ptr[:-1]), q
+    q, out = np.empty(mdp.n_pairs), np.empty(mdp.n_states)
+    _run(mdp, v, maximum, mean, out, np.empty(mdp.n_states, dtype=np.int64), q)
+    return out, q.reshape(mdp.pair_shape)
+
+
+def size_of(mdp: MDP, v: Any) -> float:
+    """‖v‖∞, or what the last sweep of a device knows of it without being asked again."""
+    return _device().size_of(mdp, v) if mdp.device == "gpu" else number(sup(v))
+
+
+def _device() -> Any:
+    """The kernels' launchers, and numba with them, only where there is a device."""
+    from mdpkit.operators import _device
+
+    return _device
 
 
 def _has_twin(mdp: MDP, x: Any) -> bool:
@@ -230,9 +263,12 @@ def _run_optimal(
     """`_run` for ⊕ = max and ⊗ = mean on CSR rows."""
     low, high = np.inf, -np.inf
     values, columns, row_ptr, _ = mdp.rows
-    model = (values, unsigned(columns), unsigned(row_ptr), mdp.action_ptr, mdp._r, mdp.gamma)
+    index = unsigned(columns), unsigned(row_ptr), unsigned(mdp.action_ptr)
+    kernel = kernels.optimal_csr
+    if values.size >= kernels.LONG * mdp.n_pairs:
+        kernel = kernels.optimal_csr_of_long_rows
     for begin, end in blocks(mdp.n_states, values.size):
-        twin = kernels.optimal_csr(*model, v, begin, end, out, best, q)
+        twin = kernel(values, *index, mdp._r, mdp.gamma, v, begin, end, out, best, q)
         low, high = min(low, twin[0]), max(high, twin[1])
     return low, high
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mdpkit._device import require_cpu
 from mdpkit._rows import multiply
 from mdpkit.errors import ModelError
 from mdpkit.mdp import MDP
@@ -133,6 +134,7 @@ def pair_ratios(pi: Any, b: Any, place: Callable[[int], tuple[int, int]]) -> np.
 
 def squared_ratio_rows(mdp: MDP, target: Any, behavior: Any) -> np.ndarray:
     """π²/b of each pair, (pairs,): what a step multiplies the second moment of Π ρ by."""
+    require_cpu(mdp, "importance sampling")
     pi, b = (probabilities(mdp, x).reshape(-1) for x in (target, behavior))
     return pi * pair_ratios(pi, b, mdp.place)
 

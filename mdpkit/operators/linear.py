@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdpkit._array import EPS
+from mdpkit._array import EPS, kind
+from mdpkit._cuda import failures, upload
+from mdpkit._device import require_cpu
 from mdpkit._exact import exact_array, rational
 from mdpkit._rows import CSR
 from mdpkit.errors import SingularError
@@ -50,6 +52,7 @@ def state_chain(mdp: MDP, policy: Any) -> Chain:
 
 def pair_chain(mdp: MDP, policy: Any) -> Chain:
     """P^π((s,a),(t,b)) = P(t|s,a) π(b|t) and r(s,a), both over the pairs."""
+    require_cpu(mdp, "the chain of the pairs")
     pi = probabilities(mdp, policy).reshape(-1)
     return Chain(_dense(mdp.rows)[:, mdp.pair_states] * pi, mdp._r)
 
@@ -120,10 +123,13 @@ def projection(phi: Any, d: Any) -> np.ndarray:
 
 
 def solution(system: System, *, ridge: Any = 0) -> np.ndarray:
-    """w of (A + ridge·I) w = b. Raises SingularError with the rank of A where there is none."""
+    """w of (A + ridge·I) w = b, where A and b are: on a device too.
+
+    Raises SingularError with the rank of A where there is none.
+    """
     A, b = system
     if ridge != 0:
-        A = A + ridge * np.eye(len(b), dtype=int)
+        A = A + ridge * _identity(A)
     return _regular(A, b, "A")
 
 
@@ -194,6 +200,10 @@ def _solved(A: Any, b: Any) -> np.ndarray:
 
 def _regular(A: np.ndarray, b: np.ndarray, name: str) -> np.ndarray:
     """A⁻¹ b, or SingularError."""
+    if kind(A) == "cupy":
+        with failures("solving on the device"):  # by cuSOLVER, which NumPy's names call
+            require_regular(A, name)
+            return np.linalg.solve(A, b)
     if A.dtype != np.dtype(object):
         require_regular(A, name)
         return _solved(A, b)
@@ -221,6 +231,8 @@ def _dense(rows: Any) -> np.ndarray:
 
 
 def _identity(P: np.ndarray) -> np.ndarray:
+    if kind(P) == "cupy":
+        return upload(np.eye(len(P)))
     return np.eye(len(P), dtype=int if P.dtype == np.dtype(object) else float)
 
 

@@ -19,13 +19,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mdpkit._cuda import download, upload
+from mdpkit._device import require_cpu
 from mdpkit._rows import CSR
 from mdpkit.mdp import MDP
 from mdpkit.operators._message_kernels import backward_csr, flow_csr, forward_csr, stages
 from mdpkit.operators.aggregate import soft
 from mdpkit.operators.bellman import NONE, aggregate_reference, check_shape, unsigned
 from mdpkit.operators.expect import log_mean_exp, mean
-from mdpkit.operators.occupancy import inflow
+from mdpkit.operators.occupancy import device_flow, inflow
 
 INFERENCE, VARIATIONAL = "inference", "variational"
 
@@ -58,6 +60,9 @@ def backward(
     tau > 0, in units of reward; prior, pair layout, p ≡ 1 if None; discount, variational only.
     """
     _check(horizon, how, tau, prior, discount, mdp)
+    if mdp.device == "gpu":
+        q, v = device_flow().backward(mdp, horizon, how == INFERENCE, tau, prior, discount)
+        return Messages(q.reshape(horizon, *mdp.pair_shape), v)
     v = np.zeros((horizon + 1, mdp.n_states))
     q = np.empty((horizon, mdp.n_pairs))
     run_backward(mdp, flat_rows(mdp), mdp._r, how, tau, prior, discount, q, v, NONE2)
@@ -88,6 +93,9 @@ def forward(mdp: MDP, horizon: int, *, tau: float = 1.0, prior: Any = None) -> P
     _check(horizon, INFERENCE, tau, prior, 1.0, mdp)
     alpha, ended = np.full((horizon + 1, mdp.n_states), -np.inf), np.full(horizon + 1, -np.inf)
     alpha[0] = tau * _log(mdp.start)
+    if mdp.device == "gpu":
+        more = 0.0 if prior is None else upload(tau * _log(np.asarray(prior))).reshape(-1)
+        return Past(*device_flow().forward(mdp, alpha, mdp._r + more, tau))
     values, columns, ptr = flat_rows(mdp)
     stop, own = NONE if mdp._stop is None else mdp._stop, _step_weights(mdp, tau, prior)
     for first, last in stages(0, horizon, 4 * values.size):
@@ -116,7 +124,9 @@ def flow(mdp: MDP, policies: Any, discount: float = 1.0) -> np.ndarray:
 
     policies : (T, *pair layout).
     """
-    policies = _flat_stages(mdp, policies)
+    policies = _flat_stages(mdp, download(policies))
+    if mdp.device == "gpu":
+        return device_flow().flow(mdp, upload(policies), discount)
     d = np.zeros((policies.shape[0] + 1, mdp.n_states))
     d[0] = mdp.start
     run_flow(mdp, flat_rows(mdp), policies, discount, d, NONE2, NONE2)
@@ -253,6 +263,7 @@ def _step_weights(mdp: MDP, tau: float, prior: Any) -> np.ndarray:
 
 def dense_rows(mdp: MDP) -> np.ndarray:
     """P, (pairs, S)."""
+    require_cpu(mdp, "a dense copy of P")
     return mdp.rows.to_scipy().toarray() if isinstance(mdp.rows, CSR) else mdp.rows
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mdpkit._array import sup
+from mdpkit._cuda import download
 from mdpkit._rows import CSR, Rows
 from mdpkit.errors import ModelError, UnboundedError
 from mdpkit.mdp import MDP
@@ -34,6 +35,10 @@ def occupancy(mdp: MDP, policy: Any, start: Any = None) -> np.ndarray:
     Raises UnboundedError at γ = 1 if from μ the episode may never end, naming where.
     """
     mu = initial(mdp, start)
+    if mdp.device == "gpu":
+        first = mu * _scale(mdp)
+        d = device_flow().occupancy(mdp, probabilities(mdp, policy), first)
+        return np.maximum(download(d), first)
     rows, _, stop = under(mdp, policy)
     inside = np.arange(mdp.n_states)
     if mdp.gamma >= 1:
@@ -75,6 +80,8 @@ def policy_of(mdp: MDP, x: Any) -> np.ndarray:
 def inflow(mdp: MDP, x: Any) -> np.ndarray:
     """Σ_{t,b} x(t,b) P(s|t,b), (S,). x : pair layout."""
     check_shape(x, mdp.pair_shape, "x")
+    if mdp.device == "gpu":
+        return download(device_flow().inflow(mdp, device_flow().flat(x)))
     flat = np.asarray(x).reshape(-1)
     if not isinstance(mdp.rows, CSR):
         return flat @ mdp.rows
@@ -162,6 +169,13 @@ def _block(rows: Rows, inside: np.ndarray) -> Rows:
     place[inside] = np.arange(inside.size)
     chosen = take_rows(rows, inside)
     return CSR(chosen.values, place[chosen.columns], chosen.row_ptr, inside.size)  # type: ignore[union-attr]
+
+
+def device_flow() -> Any:
+    """The launchers of the device's kernels, and numba's with them, only where one is used."""
+    from mdpkit.operators import _device_flow
+
+    return _device_flow
 
 
 def _scale(mdp: MDP) -> Any:

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mdpkit._cuda import upload
+from mdpkit._device import require_cpu
 from mdpkit._jit import inlined, njit
 from mdpkit._random import keys, philox, short_unit, unit
 from mdpkit._rows import CSR
@@ -54,6 +56,7 @@ def sampler(mdp: MDP, start: Any = None, end_reward: Any = None) -> Sampler:
     end_reward : pair layout, what a step pays that ends the episode; one that goes on then pays
     what leaves the mean at r(s,a). None: either pays r(s,a).
     """
+    require_cpu(mdp, "accumulating the rows")
     if mdp.is_exact:
         raise TypeError("exact models are enumerated, not drawn from: pass mdp.rounded().")
     if isinstance(mdp.rows, CSR):
@@ -113,12 +116,18 @@ def rollout(
     """n trajectories of at most `horizon` steps, each of weight 1/n.
 
     policy : (S,) int or pair layout; start, end_reward : as for `sampler`.
-    Those still running at the horizon are truncated there. The same for any `threads`.
+    Those still running at the horizon are truncated there. The same for any `threads`, and on
+    a device, where they stay.
     """
     if horizon < 1 or n < 1:
         raise ValueError(f"horizon and n must be ≥ 1; they are {horizon} and {n}.")
-    model, pi = sampler(mdp, start, end_reward), policy_bounds(mdp, policy)
-    key, shape = keys(rng)[0], (n, horizon)
+    model = sampler(mdp.to("cpu"), start, end_reward)
+    pi, key, shape = policy_bounds(mdp, policy), keys(rng)[0], (n, horizon)
+    if mdp.device == "gpu":
+        from mdpkit.operators import _device_flow
+
+        rolled = _device_flow.roll(mdp, model, pi, key, n, horizon)
+        return Trajectories(*rolled, weight=upload(np.full(n, 1.0 / n)))
     states, pairs = np.empty((n, horizon + 1), dtype=np.int64), np.empty(shape, dtype=np.int64)
     rewards, discounts = np.empty(shape), np.empty(shape)
     boundary = np.empty(shape, dtype=np.bool_)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from mdpkit._array import sup
+from mdpkit._array import namespace, sup
 from mdpkit.mdp import MDP
 from mdpkit.operators.occupancy import initial
 from mdpkit.operators.performance import policy_values
@@ -47,10 +47,22 @@ def clipped_surrogate(mdp: MDP, old: Any, new: Any, epsilon: Any, *, start: Any 
     """
     v, _, advantage = policy_values(mdp, old)
     pi, other = probabilities(mdp, old), probabilities(mdp, new)
-    clipped = np.minimum(np.maximum(other, (1 - epsilon) * pi), (1 + epsilon) * pi)
-    taken = np.where(pi > 0, np.minimum(other * advantage, clipped * advantage), 0 * pi)
+    ratio = other / np.where(pi > 0, pi, 0 * pi + 1)
+    taken = pi * clipped_gain(ratio, advantage, epsilon)
     gain = np.add.reduceat(taken.reshape(-1), mdp.action_ptr[:-1])
     return initial(mdp, start) @ v + visits(mdp, old, start) @ gain
+
+
+def clipped_gain(ratio: Any, advantage: Any, epsilon: Any) -> Any:
+    """min(ρA, clip(ρ, 1−ε, 1+ε) A), elementwise: what one action taken adds to L^CLIP.
+
+    ratio : ρ ≥ 0; epsilon : > 0, inf for none. Arrays of any library, exact on exact ones.
+    """
+    xp = namespace(ratio, advantage)
+    low, high = 1 - epsilon + 0 * ratio, 1 + epsilon + 0 * ratio
+    kept = xp.where(ratio < low, low, xp.where(ratio > high, high, ratio))
+    whole, cut = ratio * advantage, kept * advantage
+    return xp.where(whole < cut, whole, cut)
 
 
 def lower_bound(

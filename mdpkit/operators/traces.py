@@ -22,10 +22,13 @@ from typing import Any
 
 import numpy as np
 
+from mdpkit._cuda import upload
+from mdpkit._device import require_cpu
 from mdpkit._jit import inlined
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import action_values, check_shape
 from mdpkit.operators.resolvent import solve_chain
+from mdpkit.operators.sweep import chain_sweep
 from mdpkit.policy import expected_under, under
 
 ACCUMULATING, REPLACING, DUTCH = range(3)
@@ -39,9 +42,18 @@ FEW = 64
 
 
 def n_step_operator(mdp: MDP, policy: Any, v: Any, n: int) -> np.ndarray:
-    """(T^π)ⁿ v, (S,); exact on exact models. policy : (S,) int or pair layout; n ≥ 0."""
+    """(T^π)ⁿ v, (S,); exact on exact models. policy : (S,) int or pair layout; n ≥ 0.
+
+    Of a device model it is an array of the device, wherever v was.
+    """
     if n < 0:
         raise ValueError(f"n must be ≥ 0; it is {n}.")
+    if mdp.device == "gpu":
+        rows, r = _device_chain().policy_chain(mdp, policy)
+        v = upload(v)
+        for _ in range(n):
+            v = chain_sweep(rows, r, mdp.gamma, v)
+        return v
     for _ in range(n):
         v = expected_under(mdp, policy, action_values(mdp, v))
     return np.asarray(v)
@@ -51,13 +63,28 @@ def lambda_operator(mdp: MDP, policy: Any, v: Any, lam: Any) -> np.ndarray:
     """T^(λ) v = v + (I − γλP_π)⁻¹ (T^π v − v), (S,); exact on exact models.
 
     λ = 0 is T^π, λ = 1 gives v^π whatever v is. policy : (S,) int or pair layout.
-    Raises ValueError unless λ lies in [0, 1] and v is (S,).
+    Raises ValueError unless λ lies in [0, 1] and v is (S,). Of a device model it is an array of
+    the device, and γλ = 1 raises DeviceError: only the CPU tells a chain that never ends.
     """
     check_shape(v, (mdp.n_states,), "v")
     if not 0 <= lam <= 1:
         raise ValueError(f"λ must lie in [0, 1]; it is {lam}.")
-    residual = n_step_operator(mdp, policy, v, 1) - v
-    return v + solve_chain(under(mdp, policy)[0], residual, mdp.gamma * lam)
+    if mdp.device == "gpu":
+        if mdp.gamma * lam >= 1:
+            require_cpu(mdp, "T^(λ) at γλ = 1")
+        v, (rows, r) = upload(v), _device_chain().policy_chain(mdp, policy)
+        residual = chain_sweep(rows, r, mdp.gamma, v) - v
+    else:
+        residual = n_step_operator(mdp, policy, v, 1) - v
+        rows, _, _ = under(mdp, policy)
+    return v + solve_chain(rows, residual, mdp.gamma * lam)
+
+
+def _device_chain() -> Any:
+    """The launchers of the device's kernels, only where one is used."""
+    from mdpkit.operators import _device_chain
+
+    return _device_chain
 
 
 def lambda_modulus(gamma: Any, lam: Any) -> Any:

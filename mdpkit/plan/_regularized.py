@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from mdpkit._array import EPS, sup
+from mdpkit._cuda import download, upload
 from mdpkit.certify import Certificate, bounds_from_image, interval, warn_if_ill_conditioned
 from mdpkit.errors import ModelError
 from mdpkit.mdp import MDP
@@ -26,6 +27,7 @@ from mdpkit.operators.bellman import (
     check_shape,
     greedy_pairs,
     rounding,
+    size_of,
     sweep,
 )
 from mdpkit.operators.projection import attaining
@@ -112,7 +114,7 @@ def step(method: Regularized, mdp: MDP, state: State) -> State:
 
 def gap(method: Regularized, mdp: MDP, state: Any) -> float:
     """Width of the interval that T_Ω v − v proves, rounding included."""
-    size = max(float(sup(state.v)), float(sup(state.image)))
+    size = max(size_of(mdp, state.v), size_of(mdp, state.image))
     # The rounding of ⊕, where ‖v‖∞ and ‖T_Ω v‖∞ are at most `size`.
     more = method.over.rounding(mdp.n_actions, mdp.reward_size + size, size)
     return interval(mdp, state.low, state.high, size, more)
@@ -138,19 +140,19 @@ def certify(method: Regularized, mdp: MDP, state: Any) -> Certificate:
     lower, upper, _ = _bounds(mdp, state.v, over)
     middle = (lower + upper) / 2
     below, _, q = _bounds(mdp, middle, over)
-    pi = attaining(mdp, q, over)
+    pi = attaining(mdp, q := download(q), over)
     likeliest = mdp.actions_of(greedy_pairs(mdp, pi, TIES))
     loss = (upper - below).max()
     return Certificate(lower, upper, likeliest, loss, q, stochastic=pi)
 
 
 def _bounds(mdp: MDP, v: np.ndarray, over: Reduction) -> tuple[Any, Any, Any]:
-    q = action_values(mdp, v)
+    q = action_values(mdp, upload(v) if mdp.device == "gpu" else v)
     image = aggregate(mdp, q, over)
     error = rounding(mdp, v) + over.rounding(mdp.n_actions, float(sup(q)), float(sup(image)))
     if over.code in (EXPECTED, EXPECTILE) and over.weight is not None:
         error += _defect(mdp, over.weight) * float(sup(q))
-    return *bounds_from_image(mdp, v, image, error), q
+    return *bounds_from_image(mdp, download(v), download(image), error), q
 
 
 def _defect(mdp: MDP, weight: Any) -> float:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdpkit._array import EPS, sup
+from mdpkit._device import require_cpu
 from mdpkit._rows import CSR, Rows
 from mdpkit.errors import ModelError
 from mdpkit.mdp import MDP
@@ -71,6 +72,7 @@ def gain_and_bias(mdp: MDP, pairs: np.ndarray) -> Evaluation:
 
     Raises ArithmeticError where a class is too nearly decomposable for floats.
     """
+    require_cpu(mdp, "gain_and_bias")
     r = mdp._r[pairs]
     L = _laplacian(take_rows(mdp.rows, pairs))
     classes = recurrent_classes(mdp, mdp.actions_of(pairs))

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from mdpkit._array import as_float
-from mdpkit._check import check_rows
+from mdpkit._array import as_float, kind
+from mdpkit._check import ROUNDING, check_rows
+from mdpkit._cuda import download, empty, launch, upload
 from mdpkit._jit import njit
 from mdpkit._threads import over_runs
 from mdpkit.certify import DEFAULT_TOLERANCE, offsets
@@ -25,6 +26,9 @@ from mdpkit.operators.bellman import action_value_rounding
 
 MOST = 1000
 """Improvements of one policy at most."""
+
+LARGEST = 76
+"""States of a model on a device: its matrix must fit a block's 48 KB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +53,13 @@ def solve_batch(
     P (N, S, A, S), r (N, S, A) in units of reward, gamma in [0, 1) a number or (N,),
     stop (N, S, A) the probability that the episode ends, None is 0; rows satisfy ΣP + stop = 1
     tol   bound on every gap; None, model by model, as for `solve`
+    A P of a device (CuPy's) is solved there, a block of threads a model; the answer is here.
 
     Raises ModelError naming the model, state and action of a bad row, NotSolvedError if a gap
     exceeds `tol` (with `.solution`).
     """
+    if kind(P) == "cupy":
+        return _solved_there(P, download(r), gamma, download(stop), tol)
     P, r, gamma, stop = _read(P, r, gamma, stop)
     n, S, A, _ = P.shape
     rows = P.reshape(-1, S)
@@ -66,6 +73,33 @@ def solve_batch(
         cost=float(S * S * (S + 4 * A)),
         threads=threads,
     )
+    return _certified(P, r, gamma, stop, defect, v, image, policy, tol)
+
+
+def _solved_there(
+    P: Any, r: np.ndarray, gamma: Any, stop: np.ndarray | None, tol: float | None
+) -> BatchSolution:
+    """`solve_batch` for a P of a device: rows are checked and models solved where P lies."""
+    if P.ndim != 4 or P.dtype != np.float64 or P.size == 0 or P.shape[1] > LARGEST:
+        raise ModelError(
+            f"on a device P must be (N, S, A, S) float64 with S ≤ {LARGEST}; it is "
+            f"{P.shape} {P.dtype}."
+        )
+    n, S, A, _ = P.shape
+    _, r, gamma, stop = _read(np.broadcast_to(0.0, P.shape), r, gamma, stop)
+    P = upload(P)
+    sums = P.sum(axis=3) + (0.0 if stop is None else upload(stop))
+    defect = float(abs(sums - 1.0).max())
+    if not (defect <= ROUNDING and float(P.min()) >= 0):
+        ends = None if stop is None else stop.reshape(-1)
+        rows = download(P).reshape(-1, S)
+        check_rows(rows, ends, lambda i: _place(i, S, A), normalize=False)
+    v, image, policy = empty((n, S)), empty((n, S)), empty((n, S), np.int64)
+    threads = 32 * -(-S // 32)
+    given = P, upload(r), upload(gamma), S, A, MOST, v, image, policy
+    launch("plan/batch.cu", "solve_models", n * threads, *given, threads=threads,
+           shared=8 * S * (S + 1))  # fmt: skip
+    v, image, policy = (download(x) for x in (v, image, policy))
     return _certified(P, r, gamma, stop, defect, v, image, policy, tol)
 
 

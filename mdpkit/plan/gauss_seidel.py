@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdpkit._array import sup
 from mdpkit.certify import interval
+from mdpkit.errors import DeviceError
 from mdpkit.mdp import MDP
+from mdpkit.operators.bellman import size_of
+from mdpkit.operators.coloring import Coloring
 from mdpkit.operators.sweep import in_place_sweep
 
 
@@ -34,12 +36,14 @@ class GaussSeidel:
     """In-place sweeps.
 
     order : "natural" (0 … S−1), "reverse", "alternating" (forth and back), "random" (a new
-    permutation each sweep, from `rng`), or a permutation of the states as an array.
+    permutation each sweep, from `rng`), a permutation of the states as an array, or a
+    `coloring(mdp)`, which a device needs.
     """
 
     order: Any = "natural"
     rng: int = 0
     key = "gs"
+    on_device = True
 
     def __post_init__(self):
         names = ("natural", "reverse", "alternating", "random")
@@ -52,20 +56,33 @@ class GaussSeidel:
 
     def step(self, mdp: MDP, state: State) -> State:
         """One sweep over all states."""
-        v, change = in_place_sweep(mdp, state.v, self._order(mdp.n_states, state.sweeps))
+        if mdp.device == "gpu":
+            v, change = self._colored(mdp, state.v)
+        else:
+            order = self._order(mdp.n_states, state.sweeps)
+            v, change = in_place_sweep(mdp, state.v, order)
         return State(v, change, state.sweeps + 1)
 
     def gap(self, mdp: MDP, state: State) -> float:
         """Width of v ± γ/(1−γ)·‖v − v_before‖, rounding included."""
-        return interval(mdp, -state.change, state.change, float(sup(state.v)))
+        return interval(mdp, -state.change, state.change, size_of(mdp, state.v))
 
     def rate(self, mdp: MDP) -> float:
         """γ a step."""
         return mdp.gamma
 
+    def _colored(self, mdp: MDP, v: Any) -> tuple[Any, float]:
+        """A sweep of a device, a color at once."""
+        if not isinstance(self.order, Coloring):
+            raise DeviceError("on a device states are swept by colors: order=coloring(mdp).")
+        from mdpkit.operators._device_chain import color_sweep
+
+        return color_sweep(mdp, v, self.order)
+
     def _order(self, n: int, sweep: int) -> np.ndarray:
         if not isinstance(self.order, str):
-            order = np.asarray(self.order)
+            colored = isinstance(self.order, Coloring)
+            order = np.asarray(self.order.order if colored else self.order)
             if order.shape != (n,) or not np.array_equal(np.sort(order), np.arange(n)):
                 raise ValueError(f"order must be a permutation of the {n} states.")
             return order

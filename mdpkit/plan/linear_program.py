@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mdpkit._device import require_cpu
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import action_values, greedy_pairs
 from mdpkit.plan.policy_iteration import PolicyIteration, evaluated
@@ -81,6 +82,7 @@ def optimize(mdp: MDP, form: str = "primal") -> Optimum:
     from scipy.optimize import linprog
     from scipy.sparse import csr_array
 
+    require_cpu(mdp, "the linear program")
     mu = np.full(mdp.n_states, 1 / mdp.n_states)
     member = csr_array(
         (np.ones(mdp.n_pairs), mdp.pair_states, np.arange(mdp.n_pairs + 1)),

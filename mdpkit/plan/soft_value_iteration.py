@@ -32,6 +32,7 @@ class SoftValueIteration:
     tau: float = 1.0
     prior: Any = None
     key = "soft-vi"
+    on_device = True
     init, step = shared.init, shared.step
     gap, floor, rate, certify = shared.gap, shared.floor, shared.rate, shared.certify
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mdpkit._array import sup
-from mdpkit.certify import interval
+from mdpkit.certify import interval, middle
 from mdpkit.mdp import MDP
-from mdpkit.operators.bellman import aggregate, backup_q, sweep
+from mdpkit.operators.bellman import aggregate, backup_q, size_of, sweep
 
 
 class State(NamedTuple):
@@ -33,6 +33,7 @@ class ValueIteration:
     """v ← T v from v = 0."""
 
     key = "vi"
+    on_device = True
 
     def init(self, mdp: MDP, start: np.ndarray | None = None) -> State:
         """Values 0, or those given."""
@@ -45,7 +46,11 @@ class ValueIteration:
 
     def gap(self, mdp: MDP, state: State) -> float:
         """Width of the MacQueen–Porteus interval, rounding included."""
-        return interval(mdp, state.low, state.high, float(sup(state.v)))
+        return interval(mdp, state.low, state.high, size_of(mdp, state.v))
+
+    def estimate(self, mdp: MDP, state: State) -> np.ndarray:
+        """v in the middle of the interval that its last change proves."""
+        return state.v + middle(mdp, state.low, state.high)
 
     def rate(self, mdp: MDP) -> float:
         """γ a step."""

@@ -5,6 +5,7 @@
 
 d = γ(1 − terminated), so that nothing follows an end; a boundary sets z to 0. Sums are
 weighted; of every transition of a model with its weight they are `operators.linear`'s A and b.
+They and w stay where the batch is, on the CPU or on a device; Φ is given on the CPU.
 Checked in tests/learn/test_least_squares.py.
 Source: Bradtke & Barto (1996); Boyan (2002); Lagoudakis & Parr (2003).
 """
@@ -15,7 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mdpkit._array import kind
+from mdpkit._cuda import upload
 from mdpkit.batch import Trajectories, Transitions
+from mdpkit.errors import DeviceError
 from mdpkit.operators.features import state_features
 from mdpkit.operators.linear import System, solution
 
@@ -59,10 +63,11 @@ def lstdq(
 
 
 def trajectory_system(batch: Trajectories, phi: np.ndarray, lam: Any = 0) -> System:
-    """A and b of LSTD(λ). phi : Φ (S, K)."""
+    """A and b of LSTD(λ), where the batch is. phi : Φ (S, K)."""
     K, (T, n) = phi.shape[1], batch.pairs.shape
-    A, b = np.zeros((K, K), dtype=phi.dtype), np.zeros(K, dtype=phi.dtype)
-    z = np.zeros((n, K), dtype=phi.dtype)
+    A, b, z = (np.zeros(shape, dtype=phi.dtype) for shape in ((K, K), K, (n, K)))
+    if kind(batch.pairs) == "cupy":
+        phi, A, b, z = (upload(x) for x in (phi, A, b, z))
     for t in range(T):
         lasts = (batch.pairs[t] >= 0)[:, None]
         now, after = phi[batch.states[t]], phi[batch.states[t + 1]]
@@ -79,6 +84,10 @@ def pair_system(batch: Transitions, phi: np.ndarray, phi_next: np.ndarray) -> Sy
 
     With Φ of the states at each pair, and Φ itself, those of LSTD(0).
     """
+    if kind(batch.pair) == "cupy":
+        from mdpkit.operators import _device_flow
+
+        return System(*_device_flow.gram(batch, phi, phi_next))
     now, after = phi[batch.pair], phi_next[batch.next_state]
     weighted = (now * batch.weight[:, None]).T
     return System(weighted @ (now - batch.discount[:, None] * after), weighted @ batch.reward)
@@ -98,12 +107,15 @@ def merged(batch: Transitions) -> Transitions:
     """The counts: steps with the same pair, next state and discount as one of their weight.
 
     Rewards are averaged, which changes neither A nor b of any policy. Next states are taken as
-    they stand, moot ones too. In order of the pairs.
+    they stand, moot ones too. In order of the pairs. Raises DeviceError for a device's batch,
+    of which `lspi` and `lstdq` sum every sample instead.
     """
+    if kind(batch.pair) == "cupy":
+        raise DeviceError("samples are merged on the CPU: pass each array's .get(), or do not.")
     columns = np.stack([batch.pair, batch.next_state], axis=1)
-    discounts, kind = np.unique(batch.discount, return_inverse=True)
+    discounts, step = np.unique(batch.discount, return_inverse=True)
     key = (columns[:, 0] * (columns[:, 1].max(initial=0) + 1) + columns[:, 1]) * discounts.size
-    _, first, group = np.unique(key + kind, return_index=True, return_inverse=True)
+    _, first, group = np.unique(key + step, return_index=True, return_inverse=True)
     weight = np.bincount(group, batch.weight)
     total = np.bincount(group, batch.weight * batch.reward)
     reward = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)

@@ -12,14 +12,17 @@ Checked in tests/learn/test_lspi.py. Source: Lagoudakis & Parr (2003).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mdpkit._array import EPS
+from mdpkit._array import EPS, kind
+from mdpkit._cuda import download, upload
 from mdpkit._jit import BLOCK, njit
 from mdpkit.batch import Transitions
+from mdpkit.learn.linear.least_squares import pair_system
 from mdpkit.operators.bellman import unsigned
 from mdpkit.operators.features import Active, active, state_features
 from mdpkit.operators.linear import System, solution
@@ -64,7 +67,7 @@ def lspi(
     tol: float = 1e-5,
     ridge: float = 0.0,
 ) -> LeastSquaresPolicy:
-    """LSPI on a batch, or on its counts, `merged(batch)`.
+    """LSPI on a batch, or on its counts, `merged(batch)`; a device's is solved there.
 
     features    Φ (pairs, K), such as `pair_features` makes
     action_ptr  (S + 1,) each state's first pair
@@ -76,17 +79,12 @@ def lspi(
     the data do not determine some weights.
     """
     phi = state_features(features, len(features)).astype(float)
-    data = [np.ascontiguousarray(x) for x in batch]
     ptr = np.ascontiguousarray(action_ptr, dtype=np.int64)
-    rows, K = active(phi), phi.shape[1]
     pairs = ptr[:-1] + (0 if policy is None else np.asarray(policy, dtype=np.int64))
-    C, b, none = np.zeros((K, K)), np.zeros(K), np.zeros(0, dtype=np.int64)
-    _over(data, rows, none, C, b)
-    w, visited, weights, converged = np.zeros(K), [pairs], [], False
+    system_of = _normal_equations(batch, phi)
+    w, visited, weights, converged = np.zeros(phi.shape[1]), [pairs], [], False
     while not converged and len(weights) < steps:
-        A = C.copy()
-        _over(data, rows, pairs, A, b)
-        new = _solved(A, b, ridge)
+        new = _solved(*system_of(pairs), ridge)
         converged = bool(weights) and float(np.sqrt(((new - w) ** 2).sum())) <= tol
         w = new
         weights.append(w)
@@ -97,6 +95,23 @@ def lspi(
     policies = np.array(visited) - ptr[:-1]
     found = np.array(weights)
     return LeastSquaresPolicy(w, phi @ w, policies[-1], policies, found, bool(converged), ridge)
+
+
+def _normal_equations(batch: Transitions, phi: np.ndarray) -> Callable[[np.ndarray], System]:
+    """A and b by the pairs (S,) of a policy; what no policy changes is summed once."""
+    if kind(batch.pair) == "cupy":
+        there = upload(phi)
+        return lambda pairs: pair_system(batch, there, there[upload(pairs, np.int64)])
+    data, rows, K = [np.ascontiguousarray(x) for x in batch], active(phi), phi.shape[1]
+    C, b, none = np.zeros((K, K)), np.zeros(K), np.zeros(0, dtype=np.int64)
+    _over(data, rows, none, C, b)
+
+    def system_of(pairs: np.ndarray) -> System:
+        A = C.copy()
+        _over(data, rows, pairs, A, b)
+        return System(A, b)
+
+    return system_of
 
 
 def _over(data: Any, rows: Active, pairs: np.ndarray, A: np.ndarray, b: np.ndarray) -> None:
@@ -112,6 +127,8 @@ def _over(data: Any, rows: Active, pairs: np.ndarray, A: np.ndarray, b: np.ndarr
 
 def _solved(A: np.ndarray, b: np.ndarray, ridge: float) -> np.ndarray:
     """(A + ridge I)⁻¹ b; where a pivot is small, by `solution`, which says what is wrong."""
+    if kind(A) == "cupy":
+        return download(solution(System(A, b), ridge=ridge))
     if len(b) <= SMALL:
         matrix, x = A.copy(), b.copy()
         if eliminate(matrix, x, ridge) > 64 * len(b) * EPS:

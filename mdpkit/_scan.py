@@ -1,0 +1,75 @@
+"""One pass over the rows: is everything as it should be? Large models are checked by it.
+
+It answers yes or no; a no is explained by the slower checks of _rows.py and _check.py.
+Checked in tests/model, against them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mdpkit._jit import blocks, njit
+from mdpkit._rows import CSR, Rows
+
+
+def in_order(
+    values: np.ndarray, columns: np.ndarray, row_ptr: np.ndarray, n_columns: int
+) -> bool:
+    """Whether each row's columns lie in 0 … n_columns − 1 and increase, and no value is 0."""
+    given = (values, columns, row_ptr, n_columns)
+    return all(_in_order(*given, *part) for part in blocks(row_ptr.size - 1, values.size))
+
+
+def largest_defect(rows: Rows, stop: np.ndarray | None) -> float:
+    """max |Σ_t P[i, t] + stop[i] − 1|; ∞ if a value is negative or not finite."""
+    ends = np.empty(0) if stop is None else stop
+    if isinstance(rows, CSR):
+        parts = blocks(rows.shape[0], rows.values.size)
+        return max(_defect(rows.values, rows.row_ptr, ends, *part) for part in parts)
+    return max(_defect_dense(rows, ends, *part) for part in blocks(rows.shape[0], rows.size))
+
+
+@njit
+def _in_order(values, columns, row_ptr, n_columns, begin, end):
+    for i in range(begin, end):
+        before = -1
+        for j in range(row_ptr[i], row_ptr[i + 1]):
+            column = np.int64(columns[j])
+            if column <= before or column >= n_columns or values[j] == 0.0:
+                return False
+            before = column
+    return True
+
+
+@njit
+def _defect(values, row_ptr, stop, begin, end):
+    largest = 0.0
+    for i in range(begin, end):
+        total, least = 0.0, 0.0
+        for j in range(row_ptr[i], row_ptr[i + 1]):
+            total += values[j]
+            least = min(least, values[j])
+        if stop.size:
+            total += stop[i]
+        off = abs(total - 1.0)
+        if not off < np.inf or least < 0.0:
+            return np.inf
+        largest = max(largest, off)
+    return largest
+
+
+@njit(fastmath={"reassoc"})
+def _defect_dense(rows, stop, begin, end):
+    largest = 0.0
+    for i in range(begin, end):
+        total, negative = 0.0, 0
+        for t in range(rows.shape[1]):
+            total += rows[i, t]
+            negative += rows[i, t] < 0.0
+        if stop.size:
+            total += stop[i]
+        off = abs(total - 1.0)
+        if not off < np.inf or negative > 0:
+            return np.inf
+        largest = max(largest, off)
+    return largest
