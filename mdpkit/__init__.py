@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mdpkit import deep as deep
     from mdpkit import plot
     from mdpkit.certify import Certificate, certify
     from mdpkit.io import load, save
@@ -37,11 +38,12 @@ _HOMES = {
     "Solution": "mdpkit.solution",
     "Status": "mdpkit.solution",
     "plot": "mdpkit",
+    "deep": "mdpkit",
     "to_env": "mdpkit.io.env",
     "map": "mdpkit.parallel",
 }
 
-# Without map: `from mdpkit import *` leaves the builtin of that name alone.
+# Without map and deep: `from mdpkit import *` leaves the builtin alone, and loads no JAX.
 __all__ = [
     "MDP",
     "Certificate",
@@ -90,7 +92,11 @@ def solve(
     if resume and start is not None:
         raise ValueError("resume=True goes on from the checkpoint: leave start out.")
     why = ""
-    if method is None:
+    if method is None and mdp.device == "gpu":
+        from mdpkit.plan.modified_policy_iteration import ModifiedPolicyIteration
+
+        method, why = ModifiedPolicyIteration(sweeps=None), "on a device sweeps are cheapest"
+    elif method is None:
         from mdpkit.plan.auto import auto
 
         method, why, begin = auto(mdp)

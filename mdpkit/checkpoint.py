@@ -88,7 +88,7 @@ class Keeper:
         self.method_sha256 = method_digest(method)
         self.model: dict[str, str] | None = None  # hashed when first needed
         self.next = time.monotonic() + (self.every or 0.0)
-        self._check_place(resume)
+        check_place(self.path, resume, KEYS, (FORMAT, VERSION), self._remedy())
 
     def due(self) -> bool:
         """Whether it is time to write again."""
@@ -117,13 +117,7 @@ class Keeper:
             _keep_previous(self.path, self.previous)
             _zip.write(self.path, arrays, about)
         except OSError as reason:
-            why = reason.strerror or reason
-            warnings.warn(
-                f"the checkpoint {str(self.path)!r} could not be written ({why}); "
-                "the solve goes on without.",
-                CheckpointWarning,
-                stacklevel=2,
-            )
+            unwritten(self.path, reason, "the solve")
         ended = time.monotonic()
         self.next = ended + max(self.every or 0.0, (ended - begun) / SHARE)
 
@@ -186,31 +180,46 @@ class Keeper:
             self.model = model_digests(self.mdp)
         return self.model
 
-    def _check_place(self, resume: bool) -> None:
-        """Refuse what can never be written, and to replace what is no checkpoint."""
-        path = self.path
-        if not path.parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, "no such folder", str(path.parent))
-        if not os.access(path.parent, os.W_OK):
-            raise PermissionError(errno.EACCES, "the folder cannot be written", str(path))
-        if resume and not path.exists():
-            gone = f"there is no checkpoint to resume{self._remedy()}"
-            raise FileNotFoundError(errno.ENOENT, gone, str(path))
-        if path.exists() and not resume:
-            limit = memory_limit(None)
-            try:
-                with _zip.opened(path, None, limit, "a checkpoint") as archive:
-                    _zip.read_manifest(archive, KEYS, (FORMAT, VERSION), limit)
-            except FormatError as error:
-                raise FormatError(
-                    f"{path} is there and is no checkpoint ({error}), so it will not be "
-                    "replaced. Name another file, or remove it."
-                ) from error
-
     def _remedy(self) -> str:
         if not self.previous.exists():
             return ""
         return f" The checkpoint before it is {self.previous}: move it there to resume it."
+
+
+def check_place(
+    path: Path, resume: bool, keys: set[str], known: tuple[str, int], remedy: str = ""
+) -> None:
+    """Refuse what can never be written or resumed, and to replace what is no such checkpoint.
+
+    keys, known : of its manifest, as for `_zip.read_manifest`; remedy : said where it is gone
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(path.parent))
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, "the folder cannot be written", str(path))
+    if resume and not path.exists():
+        gone = f"there is no checkpoint to resume{remedy}"
+        raise FileNotFoundError(errno.ENOENT, gone, str(path))
+    if path.exists() and not resume:
+        limit = memory_limit(None)
+        try:
+            with _zip.opened(path, None, limit, "a checkpoint") as archive:
+                _zip.read_manifest(archive, keys, known, limit)
+        except FormatError as error:
+            raise FormatError(
+                f"{path} is there and is no checkpoint ({error}), so it will not be "
+                "replaced. Name another file, or remove it."
+            ) from error
+
+
+def unwritten(path: Path, reason: OSError, what: str) -> None:
+    """Warn that a checkpoint could not be written; `what` goes on without."""
+    warnings.warn(
+        f"the checkpoint {str(path)!r} could not be written ({reason.strerror or reason}); "
+        f"{what} goes on without.",
+        CheckpointWarning,
+        stacklevel=3,
+    )
 
 
 def previous_of(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Where a solve keeps its state for `--resume`, and what is said about it."""
+"""Where a long run keeps its state for `--resume`, and what is said about it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import hashlib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from mdpkit.cli import _console as console
 from mdpkit.cli import _files as files
-
-if TYPE_CHECKING:
-    from mdpkit.solution import Solution
 
 SUFFIX = ".checkpoint.npz"
 
@@ -33,10 +30,10 @@ Resume = Annotated[
 
 
 class Place(NamedTuple):
-    """The checkpoint of a solve: None where it has none.
+    """The checkpoint of a solve or a training: None where it has none.
 
     named    whether the command line names it; if not, it is removed when it has served
-    before   when it was last written before this solve, in ns
+    before   when it was last written before this run, in ns
     """
 
     checkpoint: Any
@@ -82,16 +79,15 @@ def _written(path: Any) -> int | None:
         return None
 
 
-def report(at: Place, solution: Solution, resume: bool) -> None:
-    """Say where an unfinished solve can go on; remove what a finished one leaves behind."""
+def report(at: Place, resume: bool, *, finished: bool) -> None:
+    """Say where an unfinished run can go on; remove what a finished one leaves behind."""
     from mdpkit.checkpoint import previous_of
-    from mdpkit.solution import Status
 
     if at.checkpoint is None:
         return
     path = Path(at.checkpoint.path)
     ours = resume or _written(path) != at.before
-    if solution.status is Status.SOLVED:
+    if finished:
         if ours and not at.named:
             for file in (path, previous_of(path)):
                 file.unlink(missing_ok=True)

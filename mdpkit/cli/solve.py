@@ -130,7 +130,7 @@ def solve(
         _save(source, solution, solved, save)
     if plot is not None:
         _draw(source, solution, _goal(solution.mdp, solution, tol), plot)
-    kept.report(at, solved, resume)
+    kept.report(at, resume, finished=solved.status is mk.Status.SOLVED)
     return _verdict(solution)
 
 

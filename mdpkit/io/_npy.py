@@ -23,7 +23,7 @@ BLOCK = 1 << 20
 DTYPE = re.compile(r"[<>](?:f8|[iu][48])")
 HEADER = re.compile(
     r"\{'descr': '([^']*)', 'fortran_order': False, "
-    r"'shape': \(((?:[0-9]{1,19},? ?){0,3})\), \} *\n"
+    r"'shape': \(((?:[0-9]{1,19},? ?){0,8})\), \} *\n"
 )
 
 

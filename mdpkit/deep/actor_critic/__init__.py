@@ -1,0 +1,1 @@
+"""Algorithms whose policy follows a critic of its own."""
