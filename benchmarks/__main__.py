@@ -1,9 +1,9 @@
-"""`python -m benchmarks NAME …`: plan, twins, batch, bandits, learn, irl; `--help` of each."""
+"""`python -m benchmarks NAME`: plan, twins, batch, bandits, learn, irl, gpu, readme."""
 
 import importlib
 import sys
 
-NAMES = ("plan", "twins", "batch", "learn", "bandits", "irl")
+NAMES = ("plan", "twins", "batch", "learn", "bandits", "irl", "gpu", "readme")
 
 
 def main() -> int:

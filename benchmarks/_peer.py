@@ -1,17 +1,34 @@
-"""One tool, one model, one process: `python -m benchmarks._peer TOOL MODEL OUT TOL`.
+"""One tool, one model, one process: `python -m benchmarks._peer TOOL MODEL OUT TOL LIMIT`.
 
-Prints a JSON line {"seconds": […], "build": s, "words": …} and writes the values to OUT.
-mdpkit's seconds hold the making of the model from the arrays, the choice of the method and the
-certificate; a peer's hold its solve alone, since some take lists that take longer than it.
+Prints "built" and "solved" when it has, so that whoever waits knows for what; then a JSON line
+{"seconds": […], "build": s, "words": …}, after writing the values to OUT. mdpkit's seconds hold
+the making of the model from the arrays, the choice of the method and the certificate; a peer's
+hold its solve alone, since some take lists that take longer than it. A tool that would start
+from its last answer gets a new model each time. Seconds are the processor's, so that they hold
+on a machine that others use too; past LIMIT of them the first solve is killed.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+
+MOST, SECONDS = 15, 1.5
+"""Runs at most, and how long to go on with them."""
+
+
+class Prepared(NamedTuple):
+    """fresh() makes, off the clock, what run(…) takes; answer(…) reads values and words."""
+
+    run: Callable[[Any], Any]
+    answer: Callable[[Any], tuple[np.ndarray, str]]
+    fresh: Callable[[], Any] = lambda: None
 
 
 def read(path):
@@ -61,12 +78,12 @@ def mdpkit(data, tol, method=None):
 
         P = csr_array(P, (n_pairs, n))
 
-    def run():
+    def run(_):
         ptr = None if "P" in data else data["ptr"]
         mdp = mk.MDP(P, data["r"], float(data["gamma"]), action_ptr=ptr, stop=stop)
         return mk.solve(mdp, own, tol=tol)
 
-    return run, lambda sol: (sol.v, f"{type(sol.method).__name__}, {sol.steps} steps")
+    return Prepared(run, lambda sol: (sol.v, f"{type(sol.method).__name__}, {sol.steps} steps"))
 
 
 def quantecon(data, tol, method="policy_iteration", k=20):
@@ -83,10 +100,10 @@ def quantecon(data, tol, method="policy_iteration", k=20):
         ddp = DiscreteDP(r, _matrix(rows), gamma, s, a)
     ddp.max_iter = 10**7
 
-    def run():
+    def run(_):
         return ddp.solve(method=method, epsilon=tol, k=k)
 
-    return run, lambda found: (found.v[:n], f"{method}, {found.num_iter} iterations")
+    return Prepared(run, lambda found: (found.v[:n], f"{method}, {found.num_iter} iterations"))
 
 
 def _matrix(rows):
@@ -108,51 +125,66 @@ def mdpsolver(data, tol, algorithm="mpi"):
         values.append([rows.data[x].tolist() for x in span])
         columns.append([rows.indices[x].tolist() for x in span])
         rewards.append(r[begin:end].tolist())
-    model = peer.model()
     given = {"tranMatProbs": values, "tranMatColumns": columns}
-    model.mdp(discount=float(data["gamma"]), rewards=rewards, **given)
 
-    def run():
+    def fresh():
+        model = peer.model()
+        model.mdp(discount=float(data["gamma"]), rewards=rewards, **given)
+        return model
+
+    def run(model):
         model.solve(algorithm=algorithm, tolerance=tol, parallel=False)
         return model
 
-    return run, lambda m: (np.array(m.getValueVector())[: data["ptr"].size - 1], algorithm)
+    def answer(model):
+        return np.array(model.getValueVector())[: data["ptr"].size - 1], algorithm
+
+    return Prepared(run, answer, fresh)
 
 
 def storm(data, tol):
-    """Storm's value iteration on discounted reward, its own sparse engine."""
+    """Storm's value iteration on discounted reward, its own sparse engine.
+
+    It stops at a change ≤ precision, which is (1−γ)/γ of the error that it leaves.
+    """
     import stormpy
+    from stormpy.datastructures import SparseMatrixBuilder
+    from stormpy.models import (
+        SparseMdp,
+        SparseModelComponents,
+        SparseRewardModel,
+        StateLabeling,
+    )
 
     rows, r, s, _, n = with_end(data)
-    builder = stormpy.SparseMatrixBuilder(
-        rows=0, columns=0, entries=0, force_dimensions=False, has_custom_row_grouping=True
-    )
+    builder = SparseMatrixBuilder[float](force_dimensions=False, has_custom_row_grouping=True)
+    columns, values, ptr = rows.indices.tolist(), rows.data.tolist(), rows.indptr.tolist()
+    add = builder.add_next_value
     for i in range(r.size):
         if i == 0 or s[i] != s[i - 1]:
             builder.new_row_group(i)
-        for j in range(rows.indptr[i], rows.indptr[i + 1]):
-            builder.add_next_value(i, int(rows.indices[j]), float(rows.data[j]))
-    matrix = builder.build()
-    labels = stormpy.storage.StateLabeling(n)
+        for j in range(ptr[i], ptr[i + 1]):
+            add(i, columns[j], values[j])
+    labels = StateLabeling(n)
     labels.add_label("init")
     labels.add_label_to_state("init", 0)
-    rewards = {"r": stormpy.SparseRewardModel(optional_state_action_reward_vector=r.tolist())}
-    parts = stormpy.SparseModelComponents(
-        transition_matrix=matrix, state_labeling=labels, reward_models=rewards
-    )
-    model = stormpy.storage.SparseMdp(parts)
-    env = stormpy.Environment()
-    env.solver_environment.minmax_solver_environment.precision = stormpy.Rational(tol)
-    text = f'R{{"r"}}max=? [ Cdiscount={float(data["gamma"])!r} ]'
+    paid = SparseRewardModel[float](optional_state_action_reward_vector=r.tolist())
+    parts = SparseModelComponents[float](builder.build(), labels, {"r": paid})
+    model = SparseMdp[float](parts)
+    gamma, env = float(data["gamma"]), stormpy.Environment()
+    how = env.solver().min_max()
+    how.precision = stormpy.Rational(tol * (1 - gamma) / gamma)
+    how.relative_termination_criterion = False
+    text = f'R{{"r"}}max=? [ Cdiscount={gamma!r} ]'
     (formula,) = stormpy.parse_properties(text)
 
-    def run():
+    def run(_):
         return stormpy.model_checking(model, formula, environment=env)
 
-    return run, lambda found: (
-        np.array(found.get_values())[: data["ptr"].size - 1],
-        "value iteration",
-    )
+    def answer(found):
+        return np.array(found.get_value_vector())[: data["ptr"].size - 1], "value iteration"
+
+    return Prepared(run, answer)
 
 
 TOOLS = {
@@ -178,29 +210,52 @@ def tiny(data):
 
 
 def prepare(tool, data, tol):
-    """The function to time and the one that reads its answer."""
+    """What to time, and how to read its answer."""
     if tool.startswith("mdpkit:"):
         return mdpkit(data, tol, tool.split(":", 1)[1])
     return TOOLS[tool](data, tol)
 
 
-def main(tool, model, out, tol):
-    """Compile, build, run up to three times within ten seconds, and print."""
+def say(text):
+    """One line, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def stop_after(seconds):
+    """Let the system end this process once it has worked that much longer; None: never."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = hard if seconds is None else int(time.process_time() + seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+def main(tool, model, out, tol, limit):
+    """Compile, build, run a few times within some seconds, and print."""
     data = read(model)
-    prepare(tool, tiny(data), tol)[0]()
+    small = prepare(tool, tiny(data), tol)
+    small.run(small.fresh())
     begin = time.perf_counter()
-    run, answer = prepare(tool, data, tol)
+    job = prepare(tool, data, tol)
+    given = job.fresh()
     build = time.perf_counter() - begin
+    say("built")
+    stop_after(limit)
     found, seconds = None, []
-    while not seconds or (len(seconds) < 4 and sum(seconds) + seconds[-1] < 10):
-        clock = time.perf_counter()
-        found = run()
-        seconds.append(time.perf_counter() - clock)
-    values, words = answer(found)
+    while len(seconds) < 2 or (len(seconds) < MOST and sum(seconds) < SECONDS):
+        begin = time.process_time()
+        found = job.run(given)
+        seconds.append(time.process_time() - begin)
+        if len(seconds) == 1:
+            say("solved")
+            stop_after(None)
+        if sum(seconds) > SECONDS and not (tool.startswith("mdpkit") and len(seconds) == 1):
+            break  # the first of ours may have compiled
+        given = job.fresh()
+    values, words = job.answer(found)
     np.save(out, values)
     best = seconds[1:] or seconds  # the first may still warm caches, where there are others
-    sys.stdout.write(json.dumps({"seconds": best, "build": build, "words": words}))
+    say(json.dumps({"seconds": best, "build": build, "words": words}))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], float(sys.argv[4]))
+    main(*sys.argv[1:4], *map(float, sys.argv[4:6]))

@@ -25,6 +25,13 @@ def test_readme_names_the_two_commands():
     assert commands(README) == [run + "mdpkit demo", run + "pytest"]
 
 
+def test_the_tables_are_what_the_benchmarks_found():
+    from benchmarks import readme
+
+    between = README.split(readme.BEGIN)[1].split(readme.END)[0]
+    assert between.strip() == readme.block()
+
+
 def test_ci_runs_the_test_command_and_nothing_else():
     first, strict, *rest = (ROOT / ".ci" / "run").read_text().splitlines()
     assert first == "#!/usr/bin/env bash"

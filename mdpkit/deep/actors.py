@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from mdpkit.deep.heads import Categorical, Gaussian, TanhGaussian
+from mdpkit.deep.spaces import check_vectors
 from mdpkit.envs.spaces import Box, Discrete
 
 LOG_STD = (-5.0, 2.0)
@@ -59,9 +60,13 @@ class Squashed(eqx.Module):
 
 
 def unbounded(net: Any, space: Discrete | Box, dtype: Any = None) -> Logits | Normal:
-    """Logits, or a Gaussian with deviation 1, on a network with one output an action."""
+    """Logits, or a Gaussian with deviation 1, on a network with one output an action.
+
+    Raises TypeError for real actions that are no vectors.
+    """
     if isinstance(space, Discrete):
         return Logits(net)
+    check_vectors(space)
     return Normal(net, jnp.zeros(space.low.shape, dtype))
 
 

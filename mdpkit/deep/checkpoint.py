@@ -9,8 +9,10 @@ believed. It is written whole or not at all. Checked in tests/deep/test_checkpoi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,7 +49,8 @@ class Keeper:
     given    a path or `mdpkit.checkpoint.Checkpoint`
     identity what is trained, where and for how long; another's file is refused
 
-    Raises OSError where nothing can be written, FormatError if another file would be replaced.
+    Raises OSError where nothing can be written, FormatError if another file would be replaced,
+    or resumed.
     """
 
     def __init__(self, given: Any, resume: bool, identity: str):
@@ -61,6 +64,9 @@ class Keeper:
         self.path, self.every = Path(given.path), given.every
         self.next = time.monotonic() + (self.every or 0.0)
         check_place(self.path, resume, KEYS, (FORMAT, VERSION))
+        if resume:  # refused now rather than when all is compiled
+            with self._opened():
+                pass
 
     def write_if_due(self, kept: Kept) -> None:
         """Save if it is time to."""
@@ -96,20 +102,7 @@ class Keeper:
 
         Raises FormatError for damage, or a checkpoint of another training.
         """
-        try:
-            return self._read(like)
-        except FormatError as error:
-            raise FormatError(f"{self.path}: {error}") from error
-
-    def _read(self, like: Any) -> Kept:
-        limit = memory_limit(None)
-        with _zip.opened(str(self.path), None, limit, "a checkpoint") as archive:
-            manifest = _zip.read_manifest(archive, KEYS, (FORMAT, VERSION), limit)
-            if manifest["training_sha256"] != self.identity:
-                raise FormatError(
-                    "it is of another training: algorithm, environment, steps and seeds must "
-                    "be those it was written for."
-                )
+        with self._opened() as (archive, manifest):
             _zip.check_members(archive, manifest)
             leaves = _leaves(like)
             points = len([name for name in manifest["arrays"] if name.startswith("returns")])
@@ -120,10 +113,28 @@ class Keeper:
                 name: read_array(archive, name, claim, "fiu", {1})
                 for name, claim in manifest["arrays"].items()
             }
-        found = [_shaped(arrays[f"leaf{i}"], x) for i, x in enumerate(leaves)]
-        curve = [(int(arrays["steps"][i]), arrays[f"returns{i}"]) for i in range(points)]
-        seconds = read_float(manifest["seconds"], "seconds")
-        return Kept(int(manifest["done"]), _filled(like, found), tuple(curve), seconds)
+            found = [_shaped(arrays[f"leaf{i}"], x) for i, x in enumerate(leaves)]
+            curve = tuple(
+                (int(arrays["steps"][i]), arrays[f"returns{i}"]) for i in range(points)
+            )
+            seconds = read_float(manifest["seconds"], "seconds")
+            return Kept(int(manifest["done"]), _filled(like, found), curve, seconds)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """The file and its manifest, if it is of this training; errors have its name."""
+        path, limit = Path(self.path or ""), memory_limit(None)
+        try:
+            with _zip.opened(path, None, limit, "a checkpoint") as archive:
+                manifest = _zip.read_manifest(archive, KEYS, (FORMAT, VERSION), limit)
+                if manifest["training_sha256"] != self.identity:
+                    raise FormatError(
+                        "it is of another training: algorithm, environment, steps and seeds "
+                        "must be those it was written for."
+                    )
+                yield archive, manifest
+        except FormatError as error:
+            raise FormatError(f"{self.path}: {error}") from error
 
 
 def _leaves(state: Any) -> list[np.ndarray]:

@@ -2,7 +2,7 @@
 
 They lie where compiled kernels do, in a folder for this kind of processor, since they hold its
 instructions. Only the command line asks for it; a program that wants it calls `keep`, or sets
-JAX_COMPILATION_CACHE_DIR. Checked in tests/cli/test_train_process.py.
+JAX_COMPILATION_CACHE_DIR. Checked in tests/cli/test_train.py.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ Ganguli (2014) for orthogonal weights.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import equinox as eqx
@@ -121,14 +121,36 @@ def mlp(
 
     sizes : numbers of inputs, of units in each hidden layer, of outputs.
     """
-    keys = jax.random.split(key, len(sizes) - 1)
-    scales = [2**0.5] * (len(sizes) - 2) + [last]
-    kind = jnp.zeros((), dtype).dtype
-    weights = tuple(
-        jax.nn.initializers.orthogonal(scale)(k, shape, kind)
-        for k, scale, shape in zip(keys, scales, pairwise(sizes), strict=True)
-    )
+    shapes = list(pairwise(sizes))
+    ends = list(accumulate(n * m for n, m in shapes))
+    # Drawn at once: a compiler is at work for a third of a second for each draw.
+    noise = jnp.split(jax.random.normal(key, ends[-1:], dtype), ends[:-1])
+    scales = [2**0.5] * (len(shapes) - 1) + [last]
+    matrices = _orthogonal([x.reshape(shape) for x, shape in zip(noise, shapes, strict=True)])
+    weights = tuple(scale * w for scale, w in zip(scales, matrices, strict=True))
     return MLP(weights, tuple(jnp.zeros(n, dtype) for n in sizes[1:]), activation)
+
+
+def _orthogonal(noise: list[Array]) -> list[Array]:
+    """Uniform among matrices with WᵀW = 1, or WWᵀ = 1 if wider than tall, of normal noise.
+
+    Gram–Schmidt, each column twice, all matrices in one loop. LAPACK's QR of a batch waits in a
+    thread of the pool for other threads of the pool: two of them, on two cores, wait for ever.
+    """
+    tall = [x if x.shape[0] >= x.shape[1] else x.T for x in noise]
+    n, m = (max(x.shape[axis] for x in tall) for axis in (0, 1))
+    padded = [jnp.pad(x, ((0, n - x.shape[0]), (0, m - x.shape[1]))) for x in tall]
+
+    def turned(j: Array, q: Array) -> Array:
+        before, v = jnp.where(jnp.arange(m) < j, q, 0), q[:, :, j, None]
+        for _ in range(2):  # what rounding leaves of the others goes the second time
+            v = v - before @ (before.mT @ v)
+        length = jnp.sqrt((v**2).sum(axis=1, keepdims=True))
+        return q.at[:, :, j].set((v / jnp.where(length > 0, length, 1))[..., 0])
+
+    done = jax.lax.fori_loop(0, m, turned, jnp.stack(padded))
+    square = [q[: x.shape[0], : x.shape[1]] for q, x in zip(done, tall, strict=True)]
+    return [q if q.shape == x.shape else q.T for q, x in zip(square, noise, strict=True)]
 
 
 def recurrent(key: Any, inputs: int, hidden: int, outputs: int, dtype: Any = None) -> Recurrent:

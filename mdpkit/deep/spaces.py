@@ -33,9 +33,18 @@ def bounded(worlds: Any, algorithm: str) -> Box:
             f"{algorithm} needs real actions; {worlds.name} has {space.n} numbered ones. "
             f"Use {FOR_DISCRETE}."
         )
+    check_vectors(space)
     if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
         raise ValueError(
             f"{algorithm} squashes its actions by tanh; those of {worlds.name} have no finite "
             "bounds. Rescale them, or use PPO."
         )
     return space
+
+
+def check_vectors(space: Box) -> None:
+    """Raise TypeError unless actions are vectors (m,)."""
+    if space.low.ndim != 1:
+        raise TypeError(
+            f"actions have shape {space.low.shape}; vectors (m,) are needed. Flatten them."
+        )

@@ -2,7 +2,9 @@
 
     begin → (round, round, …) → evaluate → …          one compiled program for all seeds
 
-A seed is `jax.random.key(seed)`: mapped over seeds or run alone, it does the same to the bit.
+A seed is `jax.random.key(seed)`: mapped over seeds or run alone, it meets the same luck. On a
+table the same bits come out; a network's sums are added in another order, and a policy that
+learns from its own play may, after a while, go another way.
 All is compiled before the first step is played, so that what does not fit is refused first.
 Python is entered about a hundred times a run, for the bar, checkpoints and Ctrl-C.
 Checked in tests/deep/test_train.py.

@@ -1,4 +1,4 @@
-"""Figures: values and occupancy on a grid, small models as graphs, gaps, convergence, regret.
+"""Figures: values and occupancy on a grid, small models as graphs, gaps, regret, trainings.
 
 Every function returns a Matplotlib `Figure` and writes it where `path=` says (.svg, .png, .pdf,
 or .html: one page with the figure in it); none touches pyplot's state. Names of states, actions
@@ -13,6 +13,7 @@ from mdpkit.plot._grid import occupancy, values
 from mdpkit.plot._overview import overview
 from mdpkit.plot._panels import Line, Panel, curves, panels
 from mdpkit.plot._rewards import rewards, stakes
+from mdpkit.plot._training import training
 
 __all__ = [
     "Line",
@@ -27,5 +28,6 @@ __all__ = [
     "regret",
     "rewards",
     "stakes",
+    "training",
     "values",
 ]

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 class Line(NamedTuple):
-    """One curve: y over x, in a band from low to high if given; dashed: a bound or a truth."""
+    """One curve: y over x, in a band from low to high if given; dashed: a bound or a truth.
+
+    runs     (k, n) what it is a mean of, drawn thin
+    failed   (k,) bool, which of them are drawn dotted; one that leaves the finite numbers has a
+             cross where it was last seen, at the bottom if it never was
+    """
 
     name: str
     x: Any
@@ -26,6 +31,8 @@ class Line(NamedTuple):
     low: Any = None
     high: Any = None
     dashed: bool = False
+    runs: Any = None
+    failed: Any = None
 
 
 class Panel(NamedTuple):
@@ -99,7 +106,18 @@ def _draw_lines(axes: Axes, panel: Panel) -> None:
     for i, curve in enumerate(panel.lines):
         color = COLORS[i % len(COLORS)]
         style = "--" if curve.dashed else "-"
-        axes.plot(curve.x, curve.y, style, color=color, linewidth=1.5, label=plain(curve.name))
+        mark = "o" if np.size(curve.x) == 1 else ""  # a line through one point is none
+        axes.plot(
+            curve.x,
+            curve.y,
+            style,
+            marker=mark,
+            color=color,
+            linewidth=1.5,
+            label=plain(curve.name),
+        )
+        if curve.runs is not None:
+            _draw_runs(axes, curve, color)
         if curve.low is not None:
             axes.fill_between(
                 curve.x, curve.low, curve.high, color=color, alpha=0.18, linewidth=0
@@ -111,9 +129,24 @@ def _draw_lines(axes: Axes, panel: Panel) -> None:
     axes.set_title(plain(panel.title, 80), fontsize=10, loc="left")
     if panel.limits is not None:
         axes.set_ylim(*panel.limits)
-    if len(panel.lines) > 1:
+    if len(panel.lines) > 1 or any(curve.runs is not None for curve in panel.lines):
         axes.legend(frameon=False, fontsize=8)
     tidy(axes)
+
+
+def _draw_runs(axes: Axes, curve: Line, color: str) -> None:
+    """Each run by itself; of those that failed, where."""
+    x, runs = np.asarray(curve.x), np.asarray(curve.runs, dtype=float)
+    failed = np.zeros(len(runs), dtype=bool) if curve.failed is None else curve.failed
+    low = runs[np.isfinite(runs)].min(initial=0.0)
+    for i, (run, bad) in enumerate(zip(runs, failed, strict=True)):
+        style, label = ":" if bad else "-", "each seed" if i == 0 else None
+        axes.plot(x, run, style, color=color, linewidth=0.7, alpha=0.6, zorder=1.5, label=label)
+        lost = ~np.isfinite(run)
+        if lost.any():
+            last = max(int(lost.argmax()) - 1, 0)
+            y = low if lost[last] else run[last]
+            axes.plot(x[last], y, "x", color="black", markersize=6, zorder=3)
 
 
 def _draw_grid(figure: Figure, axes: Axes, panel: Panel) -> None:

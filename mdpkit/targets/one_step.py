@@ -211,13 +211,25 @@ class Twin:
         if mask is not None and np.ndim(mask) + 1 == q.ndim:
             q = _cleared(q, mask)
         if self.width is None:
-            return q.min(axis=0)
+            return _least(q)
         if kind(q) == "exact":
             raise TypeError(
                 "a deviation is not rational: it has no exact form. Use width=None."
             )
         mean = q.mean(axis=0)
         return mean - self.width * _root(((q - mean) ** 2).mean(axis=0))
+
+
+def _least(q: Any) -> Any:
+    """min_i q_i over the first axis, and the gradient of the one that is least.
+
+    That of a reduction goes to the entries equal to the minimum: where a compiler computes them
+    a second time and rounds otherwise, there are none, and the gradient is lost.
+    """
+    xp, least = namespace(q), q[0]
+    for i in range(1, q.shape[0]):
+        least = xp.where(q[i] < least, q[i], least)
+    return least
 
 
 def _root(x: Any) -> Any:

@@ -79,3 +79,20 @@ def test_a_network_fits_its_space():
     picture = Box(np.zeros((4, 4)), np.ones((4, 4)))
     with pytest.raises(TypeError, match=r"\(4, 4\), not vectors"):
         nets.network(KEY, picture, 2)
+
+
+def test_networks_of_any_shapes_are_orthogonal_and_made_without_lapack(float64):
+    """Whose QR of a batch, mapped over seeds, can wait for itself: two of them on two cores."""
+    sizes = (3, 8, 5, 1)
+
+    def make(key):
+        return nets.ensemble(lambda k: nets.mlp(k, sizes), key, 2).members.weights
+
+    keys = jax.random.split(KEY, 3)
+    for w in jax.vmap(make)(keys):
+        tall = np.asarray(w if w.shape[-2] >= w.shape[-1] else w.mT)
+        scale = 1 if w.shape[-1] == 1 else 2
+        wanted = np.broadcast_to(scale * np.eye(tall.shape[-1]), (3, 2, *[tall.shape[-1]] * 2))
+        assert tall.swapaxes(-1, -2) @ tall == pytest.approx(wanted, abs=1e-12)
+    assert "lapack" not in jax.jit(jax.vmap(make)).lower(keys).as_text()
+    assert "lapack" in jax.jit(jnp.linalg.qr).lower(jnp.eye(3)).as_text()

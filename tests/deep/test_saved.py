@@ -13,7 +13,7 @@ from mdpkit.deep.envs import make, worlds_of
 from mdpkit.deep.result import Result
 from mdpkit.errors import FormatError
 
-LAKE = "gallery:lake?slip=0.1"
+LAKE = "gallery:lake"
 CASES = {
     "table": (DQN(), LAKE),
     "two heads, a tuple of moments": (PPO(widths=(4, 3)), "CartPole-v1"),

@@ -127,7 +127,7 @@ def test_set_twice_is_refused():
 
 def test_text_is_never_run(tmp_path):
     path = tmp_path / "run"
-    with pytest.raises(ValueError, match="no part|no value"):
+    with pytest.raises(ValueError, match=r"no part|no value"):
         read(f"__import__('pathlib').Path({str(path)!r}).touch()")
     assert not path.exists()
 

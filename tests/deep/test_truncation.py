@@ -93,8 +93,8 @@ def swept(over):
     return q
 
 
-def finds_the_values(critic, exact):
-    return abs(np.asarray(critic) - exact).max() < 1e-9
+def finds_the_values(critic, exact, within=1e-9):
+    return abs(np.asarray(critic) - exact).max() < within
 
 
 def dqn():
@@ -131,7 +131,8 @@ def test_ppo_finds_the_values_of_its_policy_without_the_limit(float64, quickly):
     algorithm = PPO(GAMMA, epochs=2, minibatches=2, optimizer=sgd(1.0), loop=OnPolicy(4, 8))
     params = learned(algorithm, begun).params
     exact = policy_values(MODEL, choice).v
-    found, *flawed = (finds_the_values(x[:, 0], exact) for x in params.critic.values)
+    # 400 updates at half the rate leave more than 2000 do; the flaws are off by 1.4 and more.
+    found, *flawed = (finds_the_values(x[:, 0], exact, 1e-5) for x in params.critic.values)
     assert found
     assert flawed == [False, False]
     assert np.array_equal(params.actor.net.values[0].argmax(axis=1), choice)

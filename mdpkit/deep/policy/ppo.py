@@ -90,9 +90,12 @@ class PPO:
             raise ValueError(f"lam must lie in [0, 1]; it is {self.lam}.")
         if not callable(self.clip) and not self.clip > 0:
             raise ValueError(f"clip must be > 0, inf for none; it is {self.clip}.")
+        if self.epochs < 1:
+            raise ValueError(f"epochs must be ≥ 1; it is {self.epochs}.")
         rows = self.loop.round
         if self.minibatches < 1 or rows % self.minibatches:
-            near = max(n for n in range(1, self.minibatches + 1) if rows % n == 0)
+            parts = (n for n in range(1, rows + 1) if rows % n == 0)
+            near = min(parts, key=lambda n: abs(n - self.minibatches))
             raise ValueError(
                 f"{rows} rows do not part into {self.minibatches} minibatches; {near} would do."
             )
@@ -171,8 +174,11 @@ class PPO:
             return State(params, optimizer), loss
 
         def epoch(state: State, key: Any) -> tuple[State, Any]:
-            order = jax.random.permutation(key, n).reshape(self.minibatches, -1)
-            return jax.lax.scan(part, state, order)
+            whole = (
+                self.minibatches == 1
+            )  # the order is nothing to a sum, and a sort takes time
+            order = jnp.arange(n) if whole else jax.random.permutation(key, n)
+            return jax.lax.scan(part, state, order.reshape(self.minibatches, -1))
 
         state, losses = jax.lax.scan(epoch, state, jax.random.split(key, self.epochs))
         return state, Report(losses.mean())

@@ -70,6 +70,12 @@ class DQN:
     dtype: Any = None
     key: str = "dqn"
 
+    def __post_init__(self):
+        if self.kappa is not None and not self.kappa > 0:
+            raise ValueError(f"kappa must be > 0, None for ½x²; it is {self.kappa}.")
+        if self.refresh < 1:
+            raise ValueError(f"refresh must be ≥ 1 update; it is {self.refresh}.")
+
     def init(self, worlds: Any, key: Any) -> State:
         """Networks for the spaces of `worlds`. Raises TypeError unless actions are discrete."""
         outputs = discrete(worlds, "DQN").n + self.dueling

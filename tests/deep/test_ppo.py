@@ -1,0 +1,191 @@
+"""Proximal policy optimization row by row: advantages, ratios, minibatches, A2C's corner."""
+
+from dataclasses import dataclass, replace
+from math import inf
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mdpkit.deep import PPO, a2c
+from mdpkit.deep.actors import Logits
+from mdpkit.deep.batch import Batch
+from mdpkit.deep.envs import Moment, Vector
+from mdpkit.deep.loops import OnPolicy
+from mdpkit.deep.loops.play import Play, played
+from mdpkit.deep.nets import Table
+from mdpkit.deep.optim import sgd
+from mdpkit.deep.policy.ppo import Params, State, values
+from mdpkit.envs.spaces import Box
+
+pytestmark = pytest.mark.usefixtures("float64", "quickly")
+
+KEY, GAMMA, LAM = jax.random.key(0), 0.9, 0.8
+T, N, S = 6, 2, 12
+
+
+def window(seed=0):
+    """T steps of N lanes through S states, none twice; it ends, is cut, and runs on."""
+    rng = np.random.default_rng(seed)
+    state = np.arange(S).reshape(T, N)
+    ended, cut = np.zeros((2, T, N), bool)
+    ended[2, 0], cut[1, 1], cut[4, 0] = True, True, True
+    reached = np.where(ended, state, rng.integers(0, S, (T, N)))
+    log_prob = np.log(rng.uniform(0.3, 0.7, (T, N)))
+    return Batch(
+        state, rng.integers(0, 2, (T, N)), rng.normal(size=(T, N)), GAMMA * ~ended,
+        ended | cut, reached, np.full((T, N), 1 / (T * N)), log_prob,
+    )  # fmt: skip
+
+
+def networks(seed=1):
+    rng = np.random.default_rng(seed)
+    logits, v = rng.normal(size=(S, 2)), rng.normal(size=(S, 1))
+    return Params(Logits(Table(jnp.asarray(logits))), Table(jnp.asarray(v)))
+
+
+def by_definition(batch, v, late=False):
+    """(1−λ) Σ_n λⁿ⁻¹ A⁽ⁿ⁾ + λᴸ⁻¹ A⁽ᴸ⁾ of each row, L steps up to the boundary or the end."""
+    found = np.zeros((T, N))
+    for lane in range(N):
+        cut = batch.boundary[:, lane]
+        cut = np.append(cut[1:], False) if late else cut
+        for t in range(T):
+            length = next((k + 1 for k in range(T - t) if cut[t + k]), T - t)
+            total, so_far, ways = 0.0, 1.0, []
+            for k in range(length):
+                total += so_far * batch.reward[t + k, lane]
+                so_far *= batch.discount[t + k, lane]
+                after = v[batch.next_observation[t + k, lane]]
+                ways.append(total + so_far * after - v[batch.observation[t, lane]])
+            share = LAM ** np.arange(length) * (1 - LAM)
+            share[-1] = LAM ** (length - 1)
+            found[t, lane] = share @ ways
+    return found
+
+
+def test_advantages_are_the_mixture_of_all_lengths_up_to_the_boundary():
+    params, batch = networks(), window()
+    rows = PPO(GAMMA, LAM).rows(params, batch)
+    v = np.asarray(params.critic.values[:, 0])
+    wanted = by_definition(batch, v).reshape(-1)
+    assert np.asarray(rows.advantage) == pytest.approx(wanted, abs=1e-13)
+    assert np.asarray(rows.target) == pytest.approx(wanted + v[np.arange(S)], abs=1e-13)
+    # What is seen after a reset, and a boundary one row late, are other numbers.
+    after = np.concatenate([batch.observation[1:], batch.next_observation[-1:]])
+    for wrong in (
+        by_definition(batch._replace(next_observation=after), v),
+        by_definition(batch, v, late=True),
+        by_definition(batch._replace(discount=GAMMA * ~batch.boundary), v),
+    ):
+        assert abs(np.asarray(rows.advantage) - wrong.reshape(-1)).max() > 0.1
+
+
+def updated(learner, params, batch):
+    state = State(params, learner.optimizer.init(params))
+    return jax.jit(learner.update)(state, batch, KEY)[0].params
+
+
+def test_each_minibatch_weighs_as_much_as_the_whole():
+    """Every state is one row, so V moves by rate · (parts / rows) of its way, in any order."""
+    params, batch = networks(), window()
+    rows = PPO(GAMMA, LAM).rows(params, batch)
+    for parts in (1, 3):
+        learner = PPO(
+            GAMMA, LAM, epochs=1, minibatches=parts, optimizer=sgd(1.0), loop=OnPolicy(N, T)
+        )
+        moved = values(updated(learner, params, batch), jnp.arange(S)) - (
+            rows.target - rows.advantage
+        )
+        wanted = np.asarray(rows.advantage) * parts / (T * N)
+        assert np.asarray(moved) == pytest.approx(wanted, abs=1e-13)
+
+
+def test_advantages_are_normalized_behind_the_targets_and_by_weight():
+    params, batch = networks(), window()
+    learner = PPO(GAMMA, LAM, epochs=1, minibatches=1, optimizer=sgd(1.0), loop=OnPolicy(N, T))
+    log_prob = params.actor(batch.observation).log_prob(batch.action)
+    batch = batch._replace(extras=log_prob)
+    with_, without = (updated(replace(learner, normalize=x), params, batch) for x in (1, 0))
+    assert np.array_equal(with_.critic.values, without.critic.values)
+    a = np.asarray(learner.rows(params, batch).advantage)
+    actor = [np.asarray(x.actor.net.values - params.actor.net.values) for x in (with_, without)]
+    for found, advantage in zip(actor, ((a - a.mean()) / (a.std() + 1e-8), a), strict=True):
+        taken = np.eye(2)[batch.action.reshape(-1)] - params.actor(np.arange(S)).probabilities()
+        assert found == pytest.approx(np.asarray(taken) * advantage[:, None] / S, abs=1e-13)
+    # A row of double weight counts like the row twice.
+    twice = jax.tree.map(lambda x: jnp.concatenate([x, x[:1]]), batch)
+    weight = batch.weight.copy()
+    weight[0] *= 2
+    heavy = updated(learner, params, batch._replace(weight=weight))
+    double = _flat_update(learner, params, twice, batch)
+    assert np.asarray(heavy.actor.net.values) == pytest.approx(double, abs=1e-12)
+
+
+def _flat_update(learner, params, twice, batch):
+    """The actor after one step on rows that stand there twice, their advantages as before."""
+    rows = learner.rows(params, batch)
+    index = np.concatenate([np.arange(S), np.arange(N)])
+    rows = jax.tree.map(lambda x: x[index], rows)
+    from mdpkit.deep.policy.ppo import _normalized
+
+    rows = rows._replace(advantage=_normalized(rows))
+    gradient = jax.grad(learner.loss)(params, rows, learner.clip)
+    return np.asarray(params.actor.net.values - gradient.actor.net.values)
+
+
+def test_unclipped_and_in_one_part_it_is_the_plain_actor_critic_to_the_bit():
+    params, batch = networks(), window()
+    log_prob = params.actor(batch.observation).log_prob(batch.action)
+    batch = batch._replace(extras=log_prob)
+    learner = replace(
+        a2c(), gamma=GAMMA, lam=LAM, entropy_weight=0.01, optimizer=sgd(0.5),
+        loop=OnPolicy(N, T),
+    )  # fmt: skip
+    rows = learner.rows(params, batch)
+
+    def plain(params):
+        head = params.actor(rows.observation)
+        gain = (rows.weight * head.log_prob(rows.action) * rows.advantage).sum()
+        off = (rows.weight * (rows.target - values(params, rows.observation)) ** 2 / 2).sum()
+        return -gain + off - 0.01 * (rows.weight * head.entropy()).sum()
+
+    gradient = jax.grad(plain)(params)
+    found = jax.grad(learner.loss)(params, rows, learner.clip)
+    for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(gradient), strict=True):
+        assert np.array_equal(x, y)
+    wanted = jax.tree.map(lambda p, g: p - 0.5 * g, params, gradient)
+    after = updated(learner, params, batch)
+    for x, y in zip(jax.tree.leaves(after), jax.tree.leaves(wanted), strict=True):
+        assert np.asarray(x) == pytest.approx(np.asarray(y), abs=1e-15)
+    assert learner.clip == inf
+
+
+@dataclass(frozen=True, eq=False)
+class Echo:
+    """Observes the action it was given; two real actions within ±½ and ±1."""
+
+    limit: int | None = 5
+    name: str = "echo"
+    observation_space = Box(np.full(2, -1.0), np.ones(2))
+    action_space = Box(np.array([-0.5, -1.0]), np.array([0.5, 1.0]))
+
+    def reset(self, key):
+        return jnp.zeros(2), jnp.zeros(2)
+
+    def step(self, key, state, action):
+        return Moment(action, action, action.sum(), jnp.asarray(False))
+
+
+def test_the_world_is_given_what_fits_and_the_ratio_what_was_drawn():
+    learner, worlds = PPO(widths=(), loop=OnPolicy(32, 1)), Vector(Echo())
+    state = learner.init(worlds, KEY)
+    _, row, _ = played(learner, worlds, state, Play.begin(worlds, KEY, 32), 0, 0.0)
+    given, drawn = np.asarray(row.next_observation), np.asarray(row.action)
+    box = Echo.action_space
+    assert np.array_equal(given, np.clip(drawn, box.low, box.high))
+    assert (given != drawn).any(axis=1).sum() > 8
+    head = state.params.actor(row.observation)
+    assert np.array_equal(head.log_prob(row.action), row.extras)  # so the first ratio is 1
+    assert abs(np.exp(head.log_prob(given) - row.extras) - 1).max() > 0.1
