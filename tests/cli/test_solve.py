@@ -79,7 +79,7 @@ def test_printed_bounds_are_rounded_outward(command):
         ("solve", "gallery:laek"),
         ("solve",),
         ("solve", "--frobnicate"),
-        ("train", "dqn", "CartPole-v1"),  # a verb that is yet to come
+        ("play", LAKE),  # a verb that is yet to come
         ("gallery", "no-such-model"),
         ("converge", LAKE),
         ("converge", LAKE, "--gamma", "1"),
