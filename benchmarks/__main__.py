@@ -1,9 +1,9 @@
-"""`python -m benchmarks NAME`: plan, twins, batch, bandits, learn, irl, gpu, readme."""
+"""`python -m benchmarks NAME`: plan, twins, batch, bandits, learn, irl, deep, gpu, readme."""
 
 import importlib
 import sys
 
-NAMES = ("plan", "twins", "batch", "learn", "bandits", "irl", "gpu", "readme")
+NAMES = ("plan", "twins", "batch", "learn", "bandits", "irl", "deep", "gpu", "readme")
 
 
 def main() -> int:

@@ -231,6 +231,7 @@ def test_every_error_of_the_house_comes_back_as_it_was():
         errors.SingularError("s", rank=3),
         errors.NotDifferentiableError("d", s=0),
         errors.SourceError("o"),
+        errors.DeviceError("v", reason="memory"),
     ]
     kinds = {
         x

@@ -1,6 +1,7 @@
 """Proximal policy optimization row by row: advantages, ratios, minibatches, A2C's corner."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from math import inf
 
 import jax
@@ -82,9 +83,23 @@ def test_advantages_are_the_mixture_of_all_lengths_up_to_the_boundary():
         assert abs(np.asarray(rows.advantage) - wrong.reshape(-1)).max() > 0.1
 
 
+@cache
+def learner(parts=1, normalize=True):
+    """The gradient itself at rate 1, once over the window."""
+    return PPO(
+        GAMMA, LAM, epochs=1, minibatches=parts, normalize=normalize, optimizer=sgd(1.0),
+        loop=OnPolicy(N, T),
+    )  # fmt: skip
+
+
+@cache
+def compiled(learner):
+    return jax.jit(learner.update)
+
+
 def updated(learner, params, batch):
     state = State(params, learner.optimizer.init(params))
-    return jax.jit(learner.update)(state, batch, KEY)[0].params
+    return compiled(learner)(state, batch, KEY)[0].params
 
 
 def test_each_minibatch_weighs_as_much_as_the_whole():
@@ -92,58 +107,53 @@ def test_each_minibatch_weighs_as_much_as_the_whole():
     params, batch = networks(), window()
     rows = PPO(GAMMA, LAM).rows(params, batch)
     for parts in (1, 3):
-        learner = PPO(
-            GAMMA, LAM, epochs=1, minibatches=parts, optimizer=sgd(1.0), loop=OnPolicy(N, T)
-        )
-        moved = values(updated(learner, params, batch), jnp.arange(S)) - (
-            rows.target - rows.advantage
-        )
+        after = values(updated(learner(parts), params, batch), np.arange(S))
+        moved = after - (rows.target - rows.advantage)
         wanted = np.asarray(rows.advantage) * parts / (T * N)
         assert np.asarray(moved) == pytest.approx(wanted, abs=1e-13)
 
 
+def played_by(params, batch):
+    """The window with the probabilities of these logits, and 1{a} − π of each row."""
+    logits = np.asarray(params.actor.net.values)
+    pi = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    action = batch.action.reshape(-1)
+    log_prob = np.log(pi[np.arange(S), action]).reshape(T, N)
+    return batch._replace(extras=log_prob), np.eye(2)[action] - pi
+
+
 def test_advantages_are_normalized_behind_the_targets_and_by_weight():
-    params, batch = networks(), window()
-    learner = PPO(GAMMA, LAM, epochs=1, minibatches=1, optimizer=sgd(1.0), loop=OnPolicy(N, T))
-    log_prob = params.actor(batch.observation).log_prob(batch.action)
-    batch = batch._replace(extras=log_prob)
-    with_, without = (updated(replace(learner, normalize=x), params, batch) for x in (1, 0))
-    assert np.array_equal(with_.critic.values, without.critic.values)
-    a = np.asarray(learner.rows(params, batch).advantage)
-    actor = [np.asarray(x.actor.net.values - params.actor.net.values) for x in (with_, without)]
-    for found, advantage in zip(actor, ((a - a.mean()) / (a.std() + 1e-8), a), strict=True):
-        taken = np.eye(2)[batch.action.reshape(-1)] - params.actor(np.arange(S)).probabilities()
-        assert found == pytest.approx(np.asarray(taken) * advantage[:, None] / S, abs=1e-13)
-    # A row of double weight counts like the row twice.
-    twice = jax.tree.map(lambda x: jnp.concatenate([x, x[:1]]), batch)
+    params = networks()
+    batch, score = played_by(params, window())
+    a = np.asarray(learner().rows(params, batch).advantage)
+
+    def found(normalize, batch):
+        after = updated(learner(1, normalize), params, batch)
+        return np.asarray(after.actor.net.values - params.actor.net.values), after.critic.values
+
+    normal, plain = found(True, batch), found(False, batch)
+    assert np.array_equal(normal[1], plain[1])  # the critic never sees it
+    for moved, advantage in ((normal[0], (a - a.mean()) / (a.std() + 1e-8)), (plain[0], a)):
+        assert moved == pytest.approx(score * advantage[:, None] / S, abs=1e-13)
+    # Rows of double weight count like rows that stand there twice.
     weight = batch.weight.copy()
     weight[0] *= 2
-    heavy = updated(learner, params, batch._replace(weight=weight))
-    double = _flat_update(learner, params, twice, batch)
-    assert np.asarray(heavy.actor.net.values) == pytest.approx(double, abs=1e-12)
-
-
-def _flat_update(learner, params, twice, batch):
-    """The actor after one step on rows that stand there twice, their advantages as before."""
-    rows = learner.rows(params, batch)
-    index = np.concatenate([np.arange(S), np.arange(N)])
-    rows = jax.tree.map(lambda x: x[index], rows)
-    from mdpkit.deep.policy.ppo import _normalized
-
-    rows = rows._replace(advantage=_normalized(rows))
-    gradient = jax.grad(learner.loss)(params, rows, learner.clip)
-    return np.asarray(params.actor.net.values - gradient.actor.net.values)
+    twice = np.concatenate([a, a[:N]])
+    advantage = (a - twice.mean()) / (twice.std() + 1e-8)
+    heavy, _ = found(True, batch._replace(weight=weight))
+    wanted = score * (weight.reshape(-1) * advantage)[:, None]
+    assert heavy == pytest.approx(wanted, abs=1e-13)
 
 
 def test_unclipped_and_in_one_part_it_is_the_plain_actor_critic_to_the_bit():
     params, batch = networks(), window()
     log_prob = params.actor(batch.observation).log_prob(batch.action)
-    batch = batch._replace(extras=log_prob)
-    learner = replace(
+    batch = batch._replace(extras=log_prob)  # the same bits, so that ρ is 1
+    algorithm = replace(
         a2c(), gamma=GAMMA, lam=LAM, entropy_weight=0.01, optimizer=sgd(0.5),
         loop=OnPolicy(N, T),
     )  # fmt: skip
-    rows = learner.rows(params, batch)
+    rows = algorithm.rows(params, batch)
 
     def plain(params):
         head = params.actor(rows.observation)
@@ -152,14 +162,10 @@ def test_unclipped_and_in_one_part_it_is_the_plain_actor_critic_to_the_bit():
         return -gain + off - 0.01 * (rows.weight * head.entropy()).sum()
 
     gradient = jax.grad(plain)(params)
-    found = jax.grad(learner.loss)(params, rows, learner.clip)
+    found = jax.grad(algorithm.loss)(params, rows, algorithm.clip)
     for x, y in zip(jax.tree.leaves(found), jax.tree.leaves(gradient), strict=True):
         assert np.array_equal(x, y)
-    wanted = jax.tree.map(lambda p, g: p - 0.5 * g, params, gradient)
-    after = updated(learner, params, batch)
-    for x, y in zip(jax.tree.leaves(after), jax.tree.leaves(wanted), strict=True):
-        assert np.asarray(x) == pytest.approx(np.asarray(y), abs=1e-15)
-    assert learner.clip == inf
+    assert algorithm.clip == inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,13 +185,20 @@ class Echo:
 
 
 def test_the_world_is_given_what_fits_and_the_ratio_what_was_drawn():
-    learner, worlds = PPO(widths=(), loop=OnPolicy(32, 1)), Vector(Echo())
-    state = learner.init(worlds, KEY)
-    _, row, _ = played(learner, worlds, state, Play.begin(worlds, KEY, 32), 0, 0.0)
+    algorithm, worlds = PPO(widths=(), loop=OnPolicy(32, 1)), Vector(Echo())
+
+    @jax.jit
+    def played_once(key):
+        state = algorithm.init(worlds, key)
+        play = Play.begin(worlds, key, 32)
+        return state, played(algorithm, worlds, state, play, 0, 0.0)[1]
+
+    state, row = played_once(KEY)
     given, drawn = np.asarray(row.next_observation), np.asarray(row.action)
     box = Echo.action_space
     assert np.array_equal(given, np.clip(drawn, box.low, box.high))
     assert (given != drawn).any(axis=1).sum() > 8
     head = state.params.actor(row.observation)
-    assert np.array_equal(head.log_prob(row.action), row.extras)  # so the first ratio is 1
+    ratio = np.exp(head.log_prob(row.action) - row.extras)
+    assert np.asarray(ratio) == pytest.approx(1, abs=1e-13)
     assert abs(np.exp(head.log_prob(given) - row.extras) - 1).max() > 0.1

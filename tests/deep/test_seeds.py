@@ -31,7 +31,7 @@ def begins_with(seed):
     return jax.random.split(first, 1)[0]
 
 
-def test_a_seed_that_diverges_is_marked_and_the_others_are_as_they_are_alone(quickly):
+def test_a_seed_that_diverges_is_marked_and_harms_no_other(quickly):
     """Two states that are never left, one paying 1 and one 1e38: γ = .99 is too much for it."""
     P = np.broadcast_to(np.eye(2)[:, None], (2, 2, 2))
     mdp = mk.MDP(P, np.array([[1.0, 1.0], [1e38, 1e38]]), 0.99)
@@ -46,10 +46,13 @@ def test_a_seed_that_diverges_is_marked_and_the_others_are_as_they_are_alone(qui
     result = train(learner, env, seeds=seeds, **settings)
     assert result.finite.tolist() == [not x for x in lost]
     assert result.returns.shape == (6,)  # none is dropped
-    fine = lost.index(False)
-    alone = train(learner, env, seeds=[fine], **settings)
-    assert np.array_equal(result.learner(fine).params.values, alone.learner(fine).params.values)
-    assert np.abs(alone.learner(fine).params.values).max() > 5  # of 100: it has learned
+    # At rate 1 the first update that sees a pair makes it 1, and 4 · 24 sweeps no more than
+    # 1 + γ + … of as many.
+    most = (1 - 0.99**97) / 0.01
+    for seed in np.flatnonzero(np.logical_not(lost)):
+        q = np.asarray(result.learner(int(seed)).params.values)
+        assert 5 < q[0].max() < most
+        assert not q[1].any()  # where it never was
 
 
 @dataclass(frozen=True, eq=False)

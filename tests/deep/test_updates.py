@@ -148,6 +148,7 @@ def test_the_actor_follows_the_gradient_of_the_expectation(float64):
     assert (abs(costly - wanted) > 9 * error).any()  # entropy as a cost would be seen
 
 
+@pytest.mark.slow
 def test_each_loss_moves_its_own_parameters_alone(float64):
     learner = SAC(optimizer=sgd(1.0), dtype=jnp.float64)
     state = learner.init(World, KEY)
@@ -174,6 +175,7 @@ def test_each_loss_moves_its_own_parameters_alone(float64):
     assert max(abs(x).max() for x in jax.tree.leaves(through.critic)) > 1e-3  # were it not held
 
 
+@pytest.mark.slow
 def test_numbered_actions_want_most_of_the_largest_entropy():
     class Coins:
         name, observation_space, action_space = "coins", Discrete(2), Discrete(4)
