@@ -74,7 +74,7 @@ def _dqn_cartpole() -> tuple[DQN, int]:
 
 def _sac_pendulum() -> tuple[SAC, int]:
     loop = OffPolicy(Uniform(20_000), warm_up=1_000, batch=256)
-    return SAC(optimizer=adam(1e-3), loop=loop), 10_000
+    return SAC(optimizer=adam(1e-3), loop=loop), 20_000
 
 
 _KNOWN: dict[tuple[str, str], Callable[[], tuple[Any, int]]] = {
