@@ -17,6 +17,9 @@ from mdpkit.errors import ModelError, ModelWarning
 ROUNDING = 1e-12
 """What any row may be off by."""
 
+NARROW = 2.0**-23
+"""What a probability kept in float32, and perhaps summed in it, is off by, relatively."""
+
 NORMALIZE_LIMIT = 1e-5
 """`normalize=True` repairs rows off by rounding; a row further off than this is a mistake."""
 
@@ -28,30 +31,32 @@ def check_rows(
 
     place     gives row i's state and action
     returns   rows and stop (divided by their sums if `normalize` had to), the largest defect
-              that remains, and the largest that was repaired
+              that remains, what float32 rounds away included, and the largest repaired
     """
-    if (rows.values if isinstance(rows, CSR) else rows).dtype == np.dtype(object):
+    values = rows.values if isinstance(rows, CSR) else rows
+    if values.dtype == np.dtype(object):
         return rows, stop, _check_exact_rows(rows, stop, place), 0.0
-    if (rows.values if isinstance(rows, CSR) else rows).size >= LARGE:
+    unit = NARROW if values.dtype == np.float32 else 0.0
+    if values.size >= LARGE:
         from mdpkit._scan import largest_defect  # here, for it loads numba
 
         defect = largest_defect(rows, stop)
-        if defect <= ROUNDING:
-            return rows, stop, defect, 0.0
+        if defect <= max(ROUNDING, unit):
+            return rows, stop, defect + unit, 0.0
     _check_entries(rows, place)
     defect, worst, first, count = 0.0, 0, -1, 0
     for begin, end in row_blocks(rows):
         off = np.abs(_sums(rows, stop, begin, end) - 1.0)
         # S additions can lose S ulps; anything larger is the caller's mistake.
         bad = np.flatnonzero(
-            ~(off <= np.maximum(ROUNDING, 4.0 * EPS * _lengths(rows, begin, end)))
+            ~(off <= np.maximum(ROUNDING + unit, 4.0 * EPS * _lengths(rows, begin, end)))
         )
         first = begin + int(bad[0]) if bad.size and first < 0 else first
         count += bad.size
         if not off.max() <= defect:
             defect, worst = float(off.max()), begin + int(np.argmax(off))
     if count == 0:
-        return rows, stop, defect, 0.0
+        return rows, stop, defect + unit, 0.0
     if not normalize or not defect <= NORMALIZE_LIMIT:
         _refuse_sum(rows, stop, worst if normalize else first, place, count, normalize)
     s, a = place(worst)

@@ -112,8 +112,8 @@ def _forget_old(base: Path, keep: Path, most: int = 4) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def blocks(n_states: int, n_entries: int) -> Iterator[tuple[int, int]]:
-    """Cut 0 … n_states into ranges of about BLOCK entries each."""
-    count = max(1, -(-n_entries // BLOCK))
+def blocks(n_states: int, n_entries: int, most: int = BLOCK) -> Iterator[tuple[int, int]]:
+    """Cut 0 … n_states into ranges of about `most` entries each."""
+    count = max(1, -(-n_entries // most))
     size = -(-n_states // count)
     return ((begin, min(begin + size, n_states)) for begin in range(0, n_states, size))

@@ -25,7 +25,7 @@ LARGE = 50_000
 class CSR(NamedTuple):
     """Compressed rows: entries row_ptr[i] … row_ptr[i+1]−1 belong to row i."""
 
-    values: np.ndarray  # (nnz,) probabilities, float64 or exact
+    values: np.ndarray  # (nnz,) probabilities, float64, float32 or exact
     columns: np.ndarray  # (nnz,) next states
     row_ptr: np.ndarray  # (pairs + 1,)
     n_columns: int
@@ -36,14 +36,29 @@ class CSR(NamedTuple):
         return self.row_ptr.size - 1, self.n_columns
 
     def to_scipy(self) -> Any:
-        """The same entries as a SciPy CSR array."""
+        """The same entries as a SciPy CSR array, never narrower than float64."""
         from scipy.sparse import csr_array
 
-        return csr_array((self.values, self.columns, self.row_ptr), self.shape)
+        return csr_array((wide(self.values), self.columns, self.row_ptr), self.shape)
 
 
 Rows = np.ndarray | CSR
 Place = Callable[[int], tuple[int, int]]  # the state and the action of a row
+
+
+def wide(values: np.ndarray) -> np.ndarray:
+    """float32 as float64, for what computes in the precision of its arguments."""
+    return values.astype(np.float64) if values.dtype == np.float32 else values
+
+
+def arrays_of(rows: CSR) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What kernels take of rows: values, columns and pointer."""
+    return rows.values, unsigned(rows.columns), unsigned(rows.row_ptr)
+
+
+def unsigned(index: np.ndarray) -> np.ndarray:
+    """The same memory, unsigned: signed indices cost numba up to 3.4× (wrap-around checks)."""
+    return index.view(f"u{index.dtype.itemsize}") if index.dtype.kind == "i" else index
 
 
 def is_sparse(x: Any) -> bool:
@@ -56,6 +71,7 @@ def is_sparse(x: Any) -> bool:
 def read_csr(x: Any, n_columns: int | None = None) -> CSR:
     """Read any compressed matrix: duplicates summed, explicit zeros dropped, bounds checked.
 
+    float32 stays as it is: 8 bytes an entry, not 12, and sums are made in float64 all the same.
     Nothing is copied unless something has to change, and the caller's arrays never change.
     """
     if isinstance(x, tuple) and not isinstance(x, CSR):
@@ -66,7 +82,7 @@ def read_csr(x: Any, n_columns: int | None = None) -> CSR:
         n_columns = int(x.shape[1])
         x = x if x.format == "csr" else x.tocsr()
         values, columns, row_ptr = x.data, x.indices, x.indptr
-    if values.dtype != np.dtype(object):
+    if values.dtype not in (np.dtype(object), np.dtype(np.float32)):
         values = as_float(values, "P.values")
     columns, row_ptr = _index(columns, "columns"), _index(row_ptr, "row_ptr")
     if n_columns is None:
@@ -83,7 +99,7 @@ def _sound(
     values: np.ndarray, columns: np.ndarray, row_ptr: np.ndarray, n_columns: int
 ) -> bool:
     """Whether the rows can stay as they are; raises on a column out of range."""
-    if values.size >= LARGE and values.dtype == np.float64:
+    if values.size >= LARGE and values.dtype != np.dtype(object):
         from mdpkit._scan import in_order  # here, for it loads numba
 
         if in_order(values, columns, row_ptr, n_columns):
@@ -159,7 +175,9 @@ def _canonical(
     row, columns, values = row[order], columns[order], values[order]
     first = np.ones(values.size, dtype=bool)
     first[1:] = (row[1:] != row[:-1]) | (columns[1:] != columns[:-1])
-    values = np.add.reduceat(values, np.flatnonzero(first)) if values.size else values
+    if values.size:
+        sums = np.add.reduceat(wide(values), np.flatnonzero(first))
+        values = sums.astype(values.dtype, copy=False)
     row, columns = row[first], columns[first]
     keep = values != 0
     counts = np.bincount(row[keep], minlength=row_ptr.size - 1)
@@ -170,7 +188,7 @@ def _canonical(
 def row_sums(rows: Rows, stop: np.ndarray | None = None) -> np.ndarray:
     """Return Σ_t P[i, t] + stop[i] for every row i."""
     dense = isinstance(rows, np.ndarray)
-    sums = rows.sum(axis=1) if dense else _segment_sum(rows.values, rows.row_ptr)
+    sums = rows.sum(axis=1) if dense else _segment_sum(wide(rows.values), rows.row_ptr)
     return sums if stop is None else sums + stop
 
 
@@ -190,7 +208,7 @@ def multiply(rows: Rows, v: Any) -> Any:
     if not isinstance(rows, CSR):
         return rows @ v
     xp = namespace(v, rows.values)
-    terms = rows.values * v[rows.columns]
+    terms = wide(rows.values) * v[rows.columns]
     if xp is np:
         return _segment_sum(terms, rows.row_ptr)
     index = xp.asarray(np.repeat(np.arange(rows.shape[0]), np.diff(rows.row_ptr)))

@@ -6,39 +6,44 @@ Checked in tests/model, against them.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from mdpkit._jit import blocks, njit
-from mdpkit._rows import CSR, Rows
+from mdpkit._jit import njit
+from mdpkit._rows import CSR, Rows, unsigned
+from mdpkit._threads import over_states
 
 
 def in_order(
     values: np.ndarray, columns: np.ndarray, row_ptr: np.ndarray, n_columns: int
 ) -> bool:
     """Whether each row's columns lie in 0 … n_columns − 1 and increase, and no value is 0."""
-    given = (values, columns, row_ptr, n_columns)
-    return all(_in_order(*given, *part) for part in blocks(row_ptr.size - 1, values.size))
+    columns = unsigned(columns)
+    index = columns.dtype.type
+    most = index(min(n_columns, np.iinfo(index).max // 2 + 1))  # beyond it −1 would pass
+    given = (values, columns, unsigned(row_ptr), most)
+    return all(over_states(partial(_in_order, *given), row_ptr.size - 1, values.size))
 
 
 def largest_defect(rows: Rows, stop: np.ndarray | None) -> float:
     """max |Σ_t P[i, t] + stop[i] − 1|; ∞ if a value is negative or not finite."""
     ends = np.empty(0) if stop is None else stop
     if isinstance(rows, CSR):
-        parts = blocks(rows.shape[0], rows.values.size)
-        return max(_defect(rows.values, rows.row_ptr, ends, *part) for part in parts)
-    return max(_defect_dense(rows, ends, *part) for part in blocks(rows.shape[0], rows.size))
+        work = partial(_defect, rows.values, unsigned(rows.row_ptr), ends)
+        return max(over_states(work, rows.shape[0], rows.values.size))
+    return max(over_states(partial(_defect_dense, rows, ends), rows.shape[0], rows.size))
 
 
 @njit
 def _in_order(values, columns, row_ptr, n_columns, begin, end):
+    bad = 0  # counted, not returned at once: without a way out the loops are vectorized
+    for j in range(row_ptr[begin], row_ptr[end]):
+        bad += (columns[j] >= n_columns) | (values[j] == 0.0)
     for i in range(begin, end):
-        before = -1
-        for j in range(row_ptr[i], row_ptr[i + 1]):
-            column = np.int64(columns[j])
-            if column <= before or column >= n_columns or values[j] == 0.0:
-                return False
-            before = column
-    return True
+        for j in range(row_ptr[i] + 1, row_ptr[i + 1]):
+            bad += columns[j] <= columns[j - 1]
+    return bad == 0
 
 
 @njit

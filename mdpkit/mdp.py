@@ -44,7 +44,8 @@ class MDP:
     """A finite MDP, checked once and never changed.
 
     P          (S, A, S) dense; or any CSR of shape (pairs, S): a SciPy sparse array or a plain
-               (values, columns, row_ptr), with `action_ptr`; probabilities
+               (values, columns, row_ptr), with `action_ptr`; probabilities. CSR in float32 stays
+               that small, its rows 2⁻²³ off at most; bounds then hold for the original too
     r          (S, A) or (pairs,), expected reward of one step; with reward_on="state" (S,),
                with reward_on="transition" (S, A, S) or entry by entry as P is stored
     gamma      discount in [0, 1]; at 1 only methods for total or average reward apply
@@ -177,7 +178,7 @@ class MDP:
         """Transition probabilities: (S, A, S), or (pairs, S) dense or as a SciPy CSR array."""
         require_cpu(self, "mdp.P")
         if isinstance(self.rows, CSR):
-            return self.rows.to_scipy()
+            return self.rows.to_scipy().astype(self.rows.values.dtype, copy=False)
         return self.rows.reshape(*self.pair_shape, self.n_states)
 
     @property

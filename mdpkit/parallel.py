@@ -27,6 +27,7 @@ from operator import index
 from typing import Any, SupportsIndex
 
 from mdpkit._progress import count_bar
+from mdpkit._threads import limited
 
 CHUNKS = 256
 """About how many jobs there are: enough to share them well, too few for sending to cost."""
@@ -100,12 +101,14 @@ def _run(job: _Job) -> list:
         return [_call(job, i, item) for i, item in enumerate(job.items)]
 
 
-def _one_thread() -> Any:
-    """Limit BLAS to one thread; a limit holds for a process, but only one thread can set it."""
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Limit sweeps and BLAS to one thread; a limit is a process's, but one thread sets it."""
     import scipy.linalg  # noqa: F401  its BLAS must be there to be limited
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(limits=1, user_api="blas")
+    with limited(1), threadpool_limits(limits=1, user_api="blas"):
+        yield
 
 
 def _call(job: _Job, i: int, item: Any) -> Any:

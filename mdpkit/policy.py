@@ -8,7 +8,7 @@ import numpy as np
 
 from mdpkit._array import EPS, as_float, kind, sup
 from mdpkit._device import require_cpu
-from mdpkit._rows import CSR, Rows
+from mdpkit._rows import CSR, Rows, wide
 from mdpkit.errors import ModelError
 from mdpkit.mdp import MDP
 
@@ -167,4 +167,4 @@ def take_rows(rows: Rows, index: np.ndarray) -> Rows:
     counts = (rows.row_ptr[1:] - rows.row_ptr[:-1])[index]
     ptr = np.concatenate([[0], np.cumsum(counts)]).astype(rows.row_ptr.dtype)
     entries = np.arange(ptr[-1]) - np.repeat(ptr[:-1] - rows.row_ptr[index], counts)
-    return CSR(rows.values[entries], rows.columns[entries], ptr, rows.n_columns)
+    return CSR(wide(rows.values[entries]), rows.columns[entries], ptr, rows.n_columns)

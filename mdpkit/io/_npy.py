@@ -20,7 +20,7 @@ from mdpkit.errors import FormatError
 BLOCK = 1 << 20
 """Bytes read or written at a time, so that no array is held twice."""
 
-DTYPE = re.compile(r"[<>](?:f8|[iu][48])")
+DTYPE = re.compile(r"[<>](?:f[48]|[iu][48])")
 HEADER = re.compile(
     r"\{'descr': '([^']*)', 'fortran_order': False, "
     r"'shape': \(((?:[0-9]{1,19},? ?){0,8})\), \} *\n"

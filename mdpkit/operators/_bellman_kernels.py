@@ -38,6 +38,28 @@ def _optimal_csr(
     return low, high
 
 
+@njit
+def optimal_equal(
+    values, columns, width, action_ptr, r, gamma, v, begin, end, out, best, every_q
+):  # fmt: skip
+    """`optimal_csr` where every row has as many entries as `width`, a tuple, has."""
+    low, high, keep, w = np.inf, -np.inf, every_q.size > 0, np.uint64(len(width))
+    for s in range(begin, end):
+        top, arg = -np.inf, action_ptr[s]
+        for pair in range(action_ptr[s], action_ptr[s + 1]):
+            total = 0.0
+            for j in range(w):
+                total += values[pair * w + j] * v[columns[pair * w + j]]
+            q = r[pair] + gamma * total
+            if keep:
+                every_q[pair] = q
+            if q > top:
+                top, arg = q, pair
+        out[s], best[s] = top, arg
+        low, high = min(low, top - v[s]), max(high, top - v[s])
+    return low, high
+
+
 optimal_csr = njit(_optimal_csr)
 optimal_csr_of_long_rows = njit(_optimal_csr, fastmath={"reassoc"})
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from mdpkit._jit import BLOCK, njit
-from mdpkit._rows import CSR
+from mdpkit._rows import CSR, arrays_of
 from mdpkit.mdp import MDP
-from mdpkit.operators.bellman import unsigned
 
 
 def component_sweeps(
@@ -30,7 +29,7 @@ def component_sweeps(
     rows = mdp.rows
     while where < ends.size:
         if isinstance(rows, CSR):
-            given = (rows.values, unsigned(rows.columns), unsigned(rows.row_ptr))
+            given = arrays_of(rows)
         else:
             given = (rows.reshape(-1), np.empty(0, np.uint64), np.empty(0, np.uint64))
         where, swept = _components(

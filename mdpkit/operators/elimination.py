@@ -7,14 +7,15 @@ Once dropped an action needs no more sweeps. Source: MacQueen (1967); Puterman (
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mdpkit._jit import blocks, njit
-from mdpkit._rows import CSR
+from mdpkit._jit import njit
+from mdpkit._rows import CSR, arrays_of
+from mdpkit._threads import extremes, over_states
 from mdpkit.mdp import MDP
-from mdpkit.operators.bellman import Sweep, unsigned
+from mdpkit.operators.bellman import Sweep
 
 
 class Survivors(NamedTuple):
@@ -32,17 +33,14 @@ def everyone(mdp: MDP) -> Survivors:
 def surviving_sweep(mdp: MDP, v: np.ndarray, alive: Survivors, q: np.ndarray) -> Sweep:
     """T v over the survivors, whose action values are written to q (pairs,)."""
     out, best = np.empty(mdp.n_states), np.empty(mdp.n_states, dtype=np.int64)
-    low, high = np.inf, -np.inf
-    rows = mdp.rows
-    where = (mdp.action_ptr, alive.pairs, alive.counts, mdp._r, mdp.gamma, v)
-    size = rows.values.size if isinstance(rows, CSR) else rows.size
-    for begin, end in blocks(mdp.n_states, size):
-        if isinstance(rows, CSR):
-            given = (rows.values, unsigned(rows.columns), unsigned(rows.row_ptr))
-            least, most = _sweep_csr(*given, *where, begin, end, out, best, q)
-        else:
-            least, most = _sweep_dense(rows, *where, begin, end, out, best, q)
-        low, high = min(low, least), max(high, most)
+    kernel: Any = _sweep_csr if isinstance(mdp.rows, CSR) else _sweep_dense
+    rows = arrays_of(mdp.rows) if isinstance(mdp.rows, CSR) else (mdp.rows,)
+    given = (*rows, mdp.action_ptr, alive.pairs, alive.counts, mdp._r, mdp.gamma, v)
+
+    def work(begin, end):
+        return kernel(*given, begin, end, out, best, q)
+
+    low, high = extremes(over_states(work, mdp.n_states, rows[0].size))
     return Sweep(out, low, high, best)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from mdpkit._array import kind, namespace
 from mdpkit._jit import njit
-from mdpkit._rows import CSR, multiply, row_max
+from mdpkit._rows import CSR, multiply, row_max, wide
 from mdpkit.mdp import MDP
 
 MEAN, LOG_MEAN_EXP, WORST_CASE, SAMPLED = range(4)
@@ -103,7 +103,7 @@ def _worst_case(mdp: MDP, v: Any, how: Expectation) -> Any:
 def _dense_row(mdp: MDP, i: int) -> np.ndarray:
     if not isinstance(mdp.rows, CSR):
         return mdp.rows[i]
-    row = np.zeros(mdp.n_states, dtype=mdp.rows.values.dtype)
+    row = np.zeros(mdp.n_states, dtype=wide(mdp.rows.values[:0]).dtype)
     entries = slice(mdp.rows.row_ptr[i], mdp.rows.row_ptr[i + 1])
     row[mdp.rows.columns[entries]] = mdp.rows.values[entries]
     return row

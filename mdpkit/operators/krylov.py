@@ -11,14 +11,15 @@ Checked in tests/operators/test_krylov.py. Source: van der Vorst (1992); Saad (2
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mdpkit._array import sup
-from mdpkit._jit import blocks, njit
-from mdpkit.operators.bellman import unsigned
-from mdpkit.operators.sweep import ChainRows, Padded
+from mdpkit._jit import njit
+from mdpkit._rows import CSR, arrays_of
+from mdpkit._threads import over_states
+from mdpkit.operators.sweep import ChainRows
 
 ANEW = 5
 """How often it may start anew from the true residual."""
@@ -88,17 +89,14 @@ def apply(
     if isinstance(rows, np.ndarray):
         np.subtract(x, gamma * (rows @ x), out=out)
         return float(left @ out), float(out @ out)
-    one, two = 0.0, 0.0
-    for begin, end in blocks(x.size, rows.values.size):
-        given = (gamma, x, left, begin, end, out)
-        if isinstance(rows, Padded):
-            part = _apply_padded(*rows, *given)
-        else:
-            part = _apply_csr(
-                rows.values, unsigned(rows.columns), unsigned(rows.row_ptr), *given
-            )
-        one, two = one + part[0], two + part[1]
-    return one, two
+    kernel: Any = _apply_csr if isinstance(rows, CSR) else _apply_padded
+    given: Any = arrays_of(rows) if isinstance(rows, CSR) else rows
+
+    def work(begin, end):
+        return kernel(*given, gamma, x, left, begin, end, out)
+
+    parts = over_states(work, x.size, rows.values.size)
+    return sum(one for one, _ in parts), sum(two for _, two in parts)
 
 
 @njit(fastmath=SUMS)

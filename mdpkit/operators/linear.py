@@ -21,7 +21,7 @@ from mdpkit._array import EPS, kind
 from mdpkit._cuda import failures, upload
 from mdpkit._device import require_cpu
 from mdpkit._exact import exact_array, rational
-from mdpkit._rows import CSR
+from mdpkit._rows import CSR, wide
 from mdpkit.errors import SingularError
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import check_shape
@@ -225,8 +225,9 @@ def _like(mdp: MDP, phi: np.ndarray) -> np.ndarray:
 def _dense(rows: Any) -> np.ndarray:
     if not isinstance(rows, CSR):
         return rows
-    P = np.zeros(rows.shape, dtype=rows.values.dtype)
-    P[np.repeat(np.arange(rows.shape[0]), np.diff(rows.row_ptr)), rows.columns] = rows.values
+    values = wide(rows.values)
+    P = np.zeros(rows.shape, dtype=values.dtype)
+    P[np.repeat(np.arange(rows.shape[0]), np.diff(rows.row_ptr)), rows.columns] = values
     return P
 
 

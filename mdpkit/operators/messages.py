@@ -21,11 +21,11 @@ import numpy as np
 
 from mdpkit._cuda import download, upload
 from mdpkit._device import require_cpu
-from mdpkit._rows import CSR
+from mdpkit._rows import CSR, unsigned
 from mdpkit.mdp import MDP
 from mdpkit.operators._message_kernels import backward_csr, flow_csr, forward_csr, stages
 from mdpkit.operators.aggregate import soft
-from mdpkit.operators.bellman import NONE, aggregate_reference, check_shape, unsigned
+from mdpkit.operators.bellman import NONE, aggregate_reference, check_shape
 from mdpkit.operators.expect import log_mean_exp, mean
 from mdpkit.operators.occupancy import device_flow, inflow
 

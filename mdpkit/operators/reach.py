@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mdpkit._jit import njit
-from mdpkit._rows import CSR
-from mdpkit.operators.bellman import unsigned
+from mdpkit._rows import CSR, unsigned
 
 
 class Walk(NamedTuple):

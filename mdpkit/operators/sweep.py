@@ -14,9 +14,10 @@ import numpy as np
 
 from mdpkit._array import kind
 from mdpkit._jit import blocks, njit
-from mdpkit._rows import CSR, Rows, multiply
+from mdpkit._rows import CSR, Rows, arrays_of, multiply, unsigned
+from mdpkit._threads import extremes, over_states
 from mdpkit.mdp import MDP
-from mdpkit.operators.bellman import unsigned
+from mdpkit.operators.bellman import equal_rows
 
 FEW = 4
 """Entries of a row up to which it is written out in full, zeros added."""
@@ -47,10 +48,8 @@ def in_place_sweep(mdp: MDP, v: np.ndarray, order: np.ndarray) -> tuple[np.ndarr
     largest = 0.0
     for begin, end in blocks(order.size, entries):
         if isinstance(mdp.rows, CSR):
-            values, columns, row_ptr, _ = mdp.rows
-            rows = (values, unsigned(columns), unsigned(row_ptr))
             change = _in_place_csr(
-                *rows, mdp.action_ptr, mdp._r, mdp.gamma, v, order[begin:end]
+                *arrays_of(mdp.rows), mdp.action_ptr, mdp._r, mdp.gamma, v, order[begin:end]
             )
         else:
             change = _in_place_dense(
@@ -90,16 +89,14 @@ def chain_change(
     if isinstance(rows, np.ndarray):
         out = r + gamma * (rows @ v)
         return out, float((out - v).min()), float((out - v).max())
-    out, low, high = np.empty(r.size), np.inf, -np.inf
-    for begin, end in blocks(r.size, rows.values.size):
-        given = (r, gamma, v, begin, end, out)
-        if isinstance(rows, Padded):
-            least, most = _chain_padded(*rows, *given)
-        else:
-            index = unsigned(rows.columns), unsigned(rows.row_ptr)
-            least, most = _chain_csr(rows.values, *index, *given)
-        low, high = min(low, least), max(high, most)
-    return out, low, high
+    kernel: Any = _chain_csr if isinstance(rows, CSR) else _chain_padded
+    given: Any = arrays_of(rows) if isinstance(rows, CSR) else rows
+    out = np.empty(r.size)
+
+    def work(begin, end):
+        return kernel(*given, r, gamma, v, begin, end, out)
+
+    return out, *extremes(over_states(work, r.size, rows.values.size))
 
 
 def chain_change_reference(
@@ -121,20 +118,30 @@ def gathered(rows: Rows, index: np.ndarray) -> Rows:
     np.cumsum(counts, out=ptr[1:])
     values = np.empty(ptr[-1])
     columns = np.empty(ptr[-1], dtype=rows.columns.dtype)
-    _gather(rows.values, rows.columns, rows.row_ptr, index, ptr, values, columns)
+    given = (*arrays_of(rows), index, unsigned(ptr))
+
+    def work(begin, end):
+        _gather(*given, begin, end, values, unsigned(columns))
+
+    over_states(work, index.size, ptr[-1])
     return CSR(values, columns, ptr, rows.n_columns)
 
 
 def policy_rows(mdp: MDP, pairs: np.ndarray) -> ChainRows:
     """The rows of a policy's pairs (S,), gathered once in the form that sweeps fastest."""
-    if mdp.device == "gpu" or not isinstance(mdp.rows, CSR) or not 1 < mdp.widest_row <= FEW:
+    equal = equal_rows(mdp)
+    w = equal or (mdp.widest_row if 1 < mdp.widest_row <= FEW else 0)
+    if mdp.device == "gpu" or not isinstance(mdp.rows, CSR) or not w:
         return gathered(mdp.rows, pairs)
-    w = mdp.widest_row
-    values, columns = np.zeros(pairs.size * w), np.zeros(pairs.size * w, dtype=np.uint32)
-    if mdp.n_states > np.iinfo(np.uint32).max:
-        columns = columns.astype(np.uint64)
-    given = (mdp.rows.values, unsigned(mdp.rows.columns), unsigned(mdp.rows.row_ptr))
-    _pad(*given, pairs, w, values, columns)
+    index = np.uint32 if mdp.n_states <= np.iinfo(np.uint32).max else np.uint64
+    values, columns = np.zeros(pairs.size * w), np.zeros(pairs.size * w, dtype=index)
+    kernel: Any = _pick if equal else _pad
+    given = (*arrays_of(mdp.rows), pairs, (0,) * w)
+
+    def work(begin, end):
+        kernel(*given, begin, end, values, columns)
+
+    over_states(work, pairs.size, values.size)
     return Padded(values, columns, (0,) * w)
 
 
@@ -188,8 +195,8 @@ def _chain_csr(values, columns, row_ptr, r, gamma, v, begin, end, out):
 
 
 @njit
-def _gather(values, columns, row_ptr, index, ptr, own_values, own_columns):
-    for i in range(index.size):
+def _gather(values, columns, row_ptr, index, ptr, begin, end, own_values, own_columns):
+    for i in range(begin, end):
         shift = row_ptr[index[i]] - ptr[i]
         for j in range(ptr[i], ptr[i + 1]):
             own_values[j] = values[j + shift]
@@ -197,13 +204,23 @@ def _gather(values, columns, row_ptr, index, ptr, own_values, own_columns):
 
 
 @njit
-def _pad(values, columns, row_ptr, index, w, own_values, own_columns):
-    for i in range(index.size):
-        k = i * w
+def _pad(values, columns, row_ptr, index, width, begin, end, own_values, own_columns):
+    for i in range(begin, end):
+        k = i * len(width)
         for j in range(row_ptr[index[i]], row_ptr[index[i] + 1]):
             own_values[k] = values[j]
             own_columns[k] = columns[j]
             k += 1
+
+
+@njit
+def _pick(values, columns, row_ptr, index, width, begin, end, own_values, own_columns):
+    w = np.uint64(len(width))
+    for i in range(np.uint64(begin), np.uint64(end)):
+        pair = np.uint64(index[i])
+        for j in range(w):
+            own_values[i * w + j] = values[pair * w + j]
+            own_columns[i * w + j] = columns[pair * w + j]
 
 
 @njit

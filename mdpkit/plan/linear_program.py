@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mdpkit._device import require_cpu
+from mdpkit._rows import CSR
 from mdpkit.mdp import MDP
 from mdpkit.operators.bellman import action_values, greedy_pairs
 from mdpkit.plan.policy_iteration import PolicyIteration, evaluated
@@ -88,7 +89,7 @@ def optimize(mdp: MDP, form: str = "primal") -> Optimum:
         (np.ones(mdp.n_pairs), mdp.pair_states, np.arange(mdp.n_pairs + 1)),
         (mdp.n_pairs, mdp.n_states),
     )
-    rows = csr_array(mdp.P if mdp.is_sparse else mdp.rows)
+    rows = mdp.rows.to_scipy() if isinstance(mdp.rows, CSR) else csr_array(mdp.rows)
     constraint = member - mdp.gamma * rows  # (pairs, S): v(s) − γ Σ P v ≥ r
     scale = max(1.0, float(mdp.reward_size))  # HiGHS's tolerances are absolute
     r = mdp._r / scale

@@ -19,10 +19,10 @@ import numpy as np
 
 from mdpkit._array import EPS, sup
 from mdpkit._jit import blocks, njit
-from mdpkit._rows import CSR
+from mdpkit._rows import CSR, arrays_of, unsigned
 from mdpkit.certify import interval
 from mdpkit.mdp import MDP
-from mdpkit.operators.bellman import sweep, unsigned
+from mdpkit.operators.bellman import sweep
 
 WORK = 2_000_000
 """Entries of the model and of the lists, and levels of the heap, that a batch may touch: about
@@ -94,17 +94,16 @@ class PrioritizedSweeping:
 def linked(mdp: MDP) -> Links:
     """The predecessor lists of a model, in two passes over its transitions."""
     rows = _csr(mdp)
-    values, columns, row_ptr = rows.values, unsigned(rows.columns), unsigned(rows.row_ptr)
-    model = (values, columns, row_ptr, mdp.action_ptr)
+    model = (*arrays_of(rows), mdp.action_ptr)
     counts = np.zeros(mdp.n_states, dtype=np.int64)
     last = np.full(mdp.n_states, -1, dtype=np.int64)
-    for begin, end in blocks(mdp.n_states, values.size):
+    for begin, end in blocks(mdp.n_states, rows.values.size):
         _count_predecessors(*model, begin, end, last, counts)
     pointer = np.concatenate([[0], np.cumsum(counts)])
     predecessors = np.empty(pointer[-1], dtype=np.int32)
     weights = np.empty(pointer[-1])
     place = pointer[:-1].copy()
-    for begin, end in blocks(mdp.n_states, values.size):
+    for begin, end in blocks(mdp.n_states, rows.values.size):
         _list_predecessors(*model, begin, end, pointer, place, predecessors, weights)
     return Links(rows, pointer, predecessors, weights)
 
@@ -124,8 +123,7 @@ def _swept(mdp: MDP, v: np.ndarray, backups: int, links: Links) -> State:
 
 def run_batch(mdp: MDP, links: Links, v: np.ndarray, error: np.ndarray, goal: float) -> int:
     """Back up v in place until no error exceeds the goal or WORK is done; return how many."""
-    values, columns, row_ptr, _ = links.rows
-    model = (values, unsigned(columns), unsigned(row_ptr), mdp.action_ptr, mdp._r, mdp.gamma)
+    model = (*arrays_of(links.rows), mdp.action_ptr, mdp._r, mdp.gamma)
     lists = (links.pointer, unsigned(links.predecessors), links.weights)
     return int(_batch(*model, *lists, v, error, goal, WORK))
 

@@ -21,9 +21,9 @@ import numpy as np
 from mdpkit._array import EPS, kind
 from mdpkit._cuda import download, upload
 from mdpkit._jit import BLOCK, njit
+from mdpkit._rows import unsigned
 from mdpkit.batch import Transitions
 from mdpkit.learn.linear.least_squares import pair_system
-from mdpkit.operators.bellman import unsigned
 from mdpkit.operators.features import Active, active, state_features
 from mdpkit.operators.linear import System, solution
 
