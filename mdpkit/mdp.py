@@ -44,8 +44,8 @@ class MDP:
     """A finite MDP, checked once and never changed.
 
     P          (S, A, S) dense; or any CSR of shape (pairs, S): a SciPy sparse array or a plain
-               (values, columns, row_ptr), with `action_ptr`; probabilities. CSR in float32 stays
-               that small, its rows 2⁻²³ off at most; bounds then hold for the original too
+               (values, columns, row_ptr), with `action_ptr`. CSR in float32 is kept in
+               float32; bounds then hold for every model that rounds to it
     r          (S, A) or (pairs,), expected reward of one step; with reward_on="state" (S,),
                with reward_on="transition" (S, A, S) or entry by entry as P is stored
     gamma      discount in [0, 1]; at 1 only methods for total or average reward apply
