@@ -38,11 +38,15 @@ def largest_defect(rows: Rows, stop: np.ndarray | None) -> float:
 @njit
 def _in_order(values, columns, row_ptr, n_columns, begin, end):
     bad = 0  # counted, not returned at once: without a way out the loops are vectorized
-    for j in range(row_ptr[begin], row_ptr[end]):
-        bad += (columns[j] >= n_columns) | (values[j] == 0.0)
     for i in range(begin, end):
-        for j in range(row_ptr[i] + 1, row_ptr[i + 1]):
-            bad += columns[j] <= columns[j - 1]
+        if row_ptr[i] < row_ptr[i + 1]:
+            last = columns[row_ptr[i]]
+            for j in range(row_ptr[i] + np.uint32(1), row_ptr[i + 1]):  # u64 + i64 is a float
+                bad += columns[j] <= last
+                last = columns[j]
+            bad += last >= n_columns
+            for j in range(row_ptr[i], row_ptr[i + 1]):
+                bad += values[j] == 0.0
     return bad == 0
 
 
