@@ -19,8 +19,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-MOST, SECONDS = 15, 1.5
+MOST, SECONDS = 15, 1.0
 """Runs at most, and how long to go on with them."""
+
+TICK = 0.004
+"""Seconds by which a processor's clock may be behind."""
 
 
 class Prepared(NamedTuple):
@@ -239,12 +242,14 @@ def main(tool, model, out, tol, limit):
     given = job.fresh()
     build = time.perf_counter() - begin
     say("built")
+    sys.stdin.read()  # until it is this tool's turn
     stop_after(limit)
     found, seconds = None, []
     while len(seconds) < 2 or (len(seconds) < MOST and sum(seconds) < SECONDS):
-        begin = time.process_time()
+        clock, begin = time.perf_counter(), time.process_time()
         found = job.run(given)
-        seconds.append(time.process_time() - begin)
+        # Ticks of the processor's time are coarse; it has no more of it than the clock says.
+        seconds.append(min(time.process_time() - begin + TICK, time.perf_counter() - clock))
         if len(seconds) == 1:
             say("solved")
             stop_after(None)

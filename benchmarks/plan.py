@@ -4,8 +4,9 @@
 
 Every tool runs in a process of its own, one thread, to ‖v − v*‖∞ ≤ 1e-6; v* is ours certified
 to 1e-9, and the error that each tool really made is printed beside its processor time. Ours
-runs before and after the peers: what else the machine does weighs on both. A peer past the
-limit is stopped. Peers are in the dependency group `bench`; those not installed are left out.
+runs before and after the peers: what else the machine does weighs on both, the start of the
+next tool's process included. A peer past the limit is stopped. Peers are in the dependency
+group `bench`; those not installed are left out.
 --methods runs each of our methods too, and says how `auto` compares with the best of them;
 --random adds ten rows that nobody tuned for; --curve measures cost and memory from 1e4 to 1e8
 non-zeros. --quick is the table alone, in less than five minutes.
@@ -32,16 +33,18 @@ from benchmarks import _problems as problems
 from benchmarks._curve import curve
 from benchmarks._measure import bandwidth, keep, load_average, middle
 from mdpkit._rows import CSR
+from mdpkit._threads import limited
 from mdpkit.operators.bellman import sweep
 
 TOL, LIMIT, QUICK_LIMIT = 1e-6, 60.0, 10.0
 PEERS = {
-    "quantecon-pi": "quantecon",
     "quantecon-mpi": "quantecon",
-    "quantecon-vi": "quantecon",
+    "quantecon-pi": "quantecon",
     "mdpsolver": "mdpsolver",
+    "quantecon-vi": "quantecon",
     "storm": "stormpy",
 }
+"""Tool → package; those that build for long stand behind those that solve for long."""
 OURS = ("vi", "gs", "pi", "mpi", "elimination", "topological", "ipi")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 GOALS = {"quantecon": 1 / 1.1, "quantecon-vi": 50.0, "mdpsolver": 15.0, "storm": 1.7}
@@ -57,32 +60,53 @@ OWN_GOALS = {
 """Rows where more is asked of quantecon's best."""
 
 
-def measured(tool, path, reference, limit):
-    """What a tool took in its own process, and how far off it was."""
-    out = path.with_suffix(".npy")
-    command = [sys.executable, "-m", "benchmarks._peer", tool, path, out, str(TOL), str(limit)]
-    env = {**os.environ, **dict.fromkeys(THREADS, "1")}
-    with tempfile.TemporaryFile("w+") as errors:
-        run = subprocess.Popen(
-            command, env=env, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-        line = ""
+class Tool:
+    """A tool in a process of its own, which makes its model at once and then waits."""
+
+    def __init__(self, tool, path, limit, number):
+        self.tool, self.limit, self.out = tool, limit, path.with_name(f"{number}.npy")
+        self.errors = path.with_name(f"{number}.txt")
+        command = [sys.executable, "-m", "benchmarks._peer", tool, path, self.out]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        env = {**os.environ, **dict.fromkeys(THREADS, "1")}
+        with self.errors.open("w") as errors:
+            self.run = subprocess.Popen(
+                [*command, str(TOL), str(limit)], env=env, stderr=errors, **pipes
+            )
+
+    def answer(self):
+        """Let it solve; the last line it writes, or what became of it in words."""
         # A busy machine may give a process a third of its time.
-        for seconds, words in (
-            (2 * limit, "building took too long"),
-            (6 * limit, ""),
-            (60, ""),
-        ):
-            line, stopped = _line(run, seconds)
-            if not line:
-                stopped = run.wait() == -signal.SIGXCPU or stopped
-                errors.seek(0)
-                last = (errors.read().strip().splitlines() or ["failed"])[-1][:80]
-                words = (words or f"> {limit:g} s") if stopped else last
-                return {"tool": tool, "seconds": None, "words": words}
-        run.wait()
-    found = json.loads(line)
-    error = float(np.abs(np.load(out) - reference).max())
+        waits = (2 * self.limit, "building took too long"), (6 * self.limit, ""), (60, "")
+        with self.run as run:
+            line = ""
+            for seconds, words in waits:
+                line, stopped = _line(run, seconds)
+                if not line:
+                    stopped = run.wait() == -signal.SIGXCPU or stopped
+                    text = self.errors.read_text(errors="replace")
+                    last = (text.strip().splitlines() or ["failed"])[-1][:80]
+                    return None, (words or f"> {self.limit:g} s") if stopped else last
+                if run.stdin and not run.stdin.closed:
+                    run.stdin.close()  # what it waits for
+        return json.loads(line), ""
+
+
+def measured(tools, path, reference, limit):
+    """What each tool took, and how far off it was; the next builds while one solves."""
+    found, begun = [], [Tool(tools[0], path, limit, 0)]
+    for i, tool in enumerate(tools):
+        begun += [Tool(t, path, limit, i + 1) for t in tools[i + 1 : i + 2]]
+        answer, words = begun[i].answer()
+        found.append({"tool": tool, "seconds": None, "words": words})
+        if answer:
+            found[-1] = judged(tool, answer, np.load(begun[i].out), reference, limit)
+    return found
+
+
+def judged(tool, found, v, reference, limit):
+    """A row of the table from a tool's answer."""
+    error = float(np.abs(v - reference).max())
     seconds = median(found["seconds"])
     words = found["words"] if seconds <= limit else f"> {limit:g} s"
     return {"tool": tool, "seconds": seconds, "words": words, "error": error}
@@ -106,7 +130,9 @@ def roof(mdp):
     else:
         nbytes = rows.nbytes
     v = np.random.default_rng(0).random(mdp.n_states)
-    return middle(lambda: sweep(mdp, v), seconds=0.5), nbytes / bandwidth(nbytes), nbytes
+    with limited(1):
+        swept = middle(lambda: sweep(mdp, v), seconds=0.3)
+    return swept, nbytes / bandwidth(nbytes), nbytes
 
 
 def row(name, mdp, folder, methods, limit):
@@ -117,7 +143,7 @@ def row(name, mdp, folder, methods, limit):
     swept, least, nbytes = roof(mdp)
     peers = [t for t, package in PEERS.items() if find_spec(package)]
     tools = ["mdpkit", *([f"mdpkit:{key}" for key in OURS] if methods else peers), "mdpkit"]
-    found = [measured(tool, path, reference, limit) for tool in tools]
+    found = measured(tools, path, reference, limit)
     last = found.pop()
     if found[0]["seconds"] and last["seconds"]:
         found[0]["seconds"] = (found[0]["seconds"] + last["seconds"]) / 2

@@ -26,7 +26,7 @@ def read(name):
 
 def block():
     """The lines between the markers."""
-    parts = [part() for part in (plan, curve, batch)]
+    parts = [part() for part in (plan, curve, batch, deep)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -100,6 +100,33 @@ def batch():
         f"`solve_batch` certifies {first:,.0f} models of 5 states and 3 actions a second, "
         f"{found['ratio']:.0f}\ntimes as many as a loop over `solve`."
     )
+
+
+def deep():
+    """How many times slower the peers train."""
+    found = read("deep")
+    if found is None:
+        return ""
+    tools = ("Stable-Baselines3", "PyTorch", "PureJaxRL")
+    lines = [
+        "Seconds of a training as multiples of those of `mdpkit.deep.train`, one seed, same\n"
+        f"settings; in brackets with compiling ({found['machine']['processor']}, one core; "
+        f"commit {found['commit']}):",
+        "",
+        f"| training | ours, mean return | {' | '.join(tools)} |",
+        "|---|---|---|---|---|",
+    ]
+    for name, task in found["tasks"].items():
+        rows = {x["tool"]: x for x in found["rows"] if x["task"] == name and x["seeds"] == 1}
+        own = rows["mdpkit"]["returns"]
+        cells = [_times(rows[tool]) if tool in rows else "–" for tool in tools]
+        start = f"| `{name}`: {task['algorithm']} {task['env']} | {sum(own) / len(own):.0f} | "
+        lines.append(start + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _times(row):
+    return f"{_ratio(row['ratio'])}× ({_ratio(row['ratio_with_compiling'])}×)"
 
 
 def main():
