@@ -11,7 +11,7 @@ on a machine that others use too; past LIMIT of them the first solve is killed.
 from __future__ import annotations
 
 import json
-import resource
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -226,10 +226,8 @@ def say(text):
 
 
 def stop_after(seconds):
-    """Let the system end this process once it has worked that much longer; None: never."""
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    soft = hard if seconds is None else int(time.process_time() + seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+    """Let the system end this process once it has worked that much longer; 0: never."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def main(tool, model, out, tol, limit):
@@ -252,7 +250,7 @@ def main(tool, model, out, tol, limit):
         seconds.append(min(time.process_time() - begin + TICK, time.perf_counter() - clock))
         if len(seconds) == 1:
             say("solved")
-            stop_after(None)
+            stop_after(0)
         if sum(seconds) > SECONDS and not (tool.startswith("mdpkit") and len(seconds) == 1):
             break  # the first of ours may have compiled
         given = job.fresh()
