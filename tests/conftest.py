@@ -24,6 +24,16 @@ def pytest_deselected(items):
             item.config.stash[GPU_NOT_RUN] = item.config.stash.get(GPU_NOT_RUN, 0) + 1
 
 
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # one of several processes
+        session.config.workeroutput["gpu"] = session.config.stash.get(GPU_NOT_RUN, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    node.config.stash[GPU_NOT_RUN] = getattr(node, "workeroutput", {}).get("gpu", 0)
+
+
 def pytest_terminal_summary(terminalreporter, config):
     if count := config.stash.get(GPU_NOT_RUN, 0):
         terminalreporter.write_line(f"gpu: {count} tests not run, they need a device (-m gpu)")

@@ -164,7 +164,7 @@ def test_a_function_of_a_session_is_refused(monkeypatch):
         return item
 
     local.__module__ = "__main__"
-    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
     with pytest.raises(TypeError, match="defined in a session"):
         mk.map(partial(local), [1], 1)
 

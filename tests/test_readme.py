@@ -22,7 +22,7 @@ def without_times(text: str) -> list[str]:
 
 def test_readme_names_the_two_commands():
     run = SET_UP + "python3 -m uv run "
-    assert commands(README) == [run + "mdpkit demo", run + "pytest"]
+    assert commands(README) == [run + "mdpkit demo", run + "pytest -n 2 --dist loadfile"]
 
 
 def test_the_tables_are_what_the_benchmarks_found():
